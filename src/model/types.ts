@@ -1,0 +1,65 @@
+import type { ReceptiveField } from "../inference/types.js";
+import type { MorphologyPrior } from "../morphology/types.js";
+import type { Vec3 } from "../volume/types.js";
+
+/** Numbers as a command printed them, with that command. */
+export interface ModelScore {
+  readonly data: string;
+  /** Foreground IoU per slice, averaged; an empty slice counts 0 (the paper's metric). */
+  readonly iouPerSlice: number;
+  /** Foreground IoU over the whole volume. */
+  readonly iouVolume: number;
+  readonly tta: string;
+  readonly command: string;
+}
+
+/** The `config.chondria` block of a package's rdf.yaml. */
+export interface ChondriaConfig {
+  readonly formatVersion: 1;
+  readonly strategy: string;
+  readonly source: string;
+  readonly target: string | null;
+  /** nm, x y z; only the in-plane part binds a 2-D model. */
+  readonly voxelSize: Vec3;
+  readonly field: ReceptiveField;
+  /** Intensity window of 8-bit EM at training, in raw values. */
+  readonly window: readonly [number, number];
+  readonly prior: MorphologyPrior;
+  readonly selection: { readonly criterion: string; readonly step: number };
+  readonly training: { readonly command: string; readonly seed: number; readonly settings: Record<string, unknown> };
+  readonly scores: readonly ModelScore[];
+  /** SHA-256 (hex) of every other file of the package, by file name. */
+  readonly files: Record<string, string>;
+}
+
+/** A checked model package in memory, before any tensor exists. */
+export interface ModelPackage {
+  /** Folder name, as in `?model=<id>`. */
+  readonly id: string;
+  readonly name: string;
+  readonly description: string;
+  readonly config: ChondriaConfig;
+  /** SHA-256 (hex) of rdf.yaml: identifies model, weights (by their digests) and settings. */
+  readonly digest: string;
+  /** tfjs layers topology, already checked against size limits and the layer allow-list. */
+  readonly topology: object;
+  readonly weightSpecs: readonly {
+    name: string;
+    shape: number[];
+    dtype: "float32";
+    quantization?: { dtype: "float16" };
+  }[];
+  readonly weightData: ArrayBuffer;
+}
+
+/** Anything wrong with a package: names the package, the file and the field. */
+export class ModelError extends Error {
+  override name = "ModelError";
+  constructor(
+    readonly model: string,
+    message: string,
+    options?: { cause?: unknown },
+  ) {
+    super(`model ${model}: ${message}`, options);
+  }
+}

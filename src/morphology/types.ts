@@ -1,0 +1,30 @@
+/**
+ * Morphology of the objects in a box by the paper's definition: 3-D labels, one region per label and slice, means
+ * over the regions of more than 10 px (`docs/architecture.md` says where the definition comes from).
+ */
+export interface MorphologySummary {
+  /** 3-D objects in the box. */
+  readonly objects: number;
+  /** Foreground voxels / voxels of the box. */
+  readonly fraction: number;
+  /** Regions (one label in one slice) counted in the means: area > 10 px. */
+  readonly regions: number;
+  /** Mean region area / convex area; 0 when there is no region. */
+  readonly solidity: number;
+  /** Mean region area / slice area (the first version's criterion). */
+  readonly ara: number;
+  /** Mean eccentricity of the regions. */
+  readonly eccentricity: number;
+  /** Mean area of the regions in pixels. */
+  readonly area: number;
+  /** Solidity counts in equal bins of [0, 1], for the histogram. */
+  readonly solidityHistogram: readonly number[];
+}
+
+/** What the source domain's ground truth looks like; a model package carries one. */
+export interface MorphologyPrior extends MorphologySummary {
+  /** Voxel size in nm (x, y, z) at which the prior was measured: compare like with like. */
+  readonly voxelSize: readonly [number, number, number];
+  /** Data set and split it was measured on. */
+  readonly source: string;
+}
