@@ -1,0 +1,1 @@
+import "neuroglancer/unstable/chunk_worker.bundle.js";

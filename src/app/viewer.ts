@@ -1,0 +1,53 @@
+import "neuroglancer";
+import { DisplayContext } from "neuroglancer/unstable/display_context.js";
+import "neuroglancer/unstable/sliceview/chunk_format_handlers.js";
+import { StatusMessage } from "neuroglancer/unstable/status.js";
+import {
+  bindDefaultCopyHandler,
+  bindDefaultPasteHandler,
+} from "neuroglancer/unstable/ui/default_clipboard_handling.js";
+import { setDefaultInputEventBindings } from "neuroglancer/unstable/ui/default_input_event_bindings.js";
+import "neuroglancer/unstable/ui/default_viewer.css";
+import { disableContextMenu, disableWheel } from "neuroglancer/unstable/ui/disable_default_actions.js";
+import { bindTitle } from "neuroglancer/unstable/ui/title.js";
+import { UrlHashBinding } from "neuroglancer/unstable/ui/url_hash_binding.js";
+import { Viewer } from "neuroglancer/unstable/viewer.js";
+import { makeDataContext } from "./data_context.js";
+
+/**
+ * Starts Neuroglancer in `target` as its own `setupDefaultViewer` does, but with our data-management context (our
+ * chunk worker) and without the "add a layer" dialog, whose place the start page takes. The state comes from the
+ * URL's fragment and goes back there.
+ */
+export function startViewer(target: HTMLElement): Viewer {
+  disableContextMenu();
+  disableWheel();
+  const display = new DisplayContext(target);
+  const viewer = new Viewer(display, { dataContext: makeDataContext(display), showLayerDialog: false });
+  setDefaultInputEventBindings(viewer.inputEventBindings);
+  bindState(viewer);
+  viewer.registerDisposer(bindTitle(viewer.title));
+  bindDefaultCopyHandler(viewer);
+  bindDefaultPasteHandler(viewer);
+  return viewer;
+}
+
+function bindState(viewer: Viewer) {
+  const binding = viewer.registerDisposer(
+    new UrlHashBinding(viewer.state, viewer.dataSourceProvider.sharedKvStoreContext, {}),
+  );
+  let message: StatusMessage | undefined;
+  viewer.registerDisposer(
+    binding.parseError.changed.add(() => {
+      message?.dispose();
+      message = undefined;
+      const error: unknown = binding.parseError.value;
+      if (error === undefined) return;
+      message = new StatusMessage();
+      message.setErrorMessage(
+        `The state in the address is not one that Neuroglancer reads: ${error instanceof Error ? error.message : error}`,
+      );
+    }),
+  );
+  binding.updateFromUrlHash();
+}
