@@ -26,7 +26,11 @@ export interface ChondriaConfig {
   readonly window: readonly [number, number];
   readonly prior: MorphologyPrior;
   readonly selection: { readonly criterion: string; readonly step: number };
-  readonly training: { readonly command: string; readonly seed: number; readonly settings: Record<string, unknown> };
+  readonly training: {
+    readonly command: string;
+    readonly seed: number;
+    readonly settings: Record<string, unknown>;
+  };
   readonly scores: readonly ModelScore[];
   /** SHA-256 (hex) of every other file of the package, by file name. */
   readonly files: Record<string, string>;

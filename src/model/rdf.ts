@@ -1,0 +1,103 @@
+import type { ChondriaConfig } from "./types.js";
+
+export interface Citation {
+  readonly text: string;
+  readonly doi?: string;
+  readonly url?: string;
+}
+
+/** The method that Chondria implements. */
+export const PAPER: Citation = {
+  text: "Franco-Barranco et al., Deep learning based domain adaptation for mitochondria segmentation on EM volumes (2022)",
+  doi: "10.1016/j.cmpb.2022.106949",
+};
+
+export interface RdfContents {
+  readonly name: string;
+  readonly description: string;
+  readonly authors: readonly { readonly name: string }[];
+  readonly cite: readonly Citation[];
+  readonly license: string;
+  /** ISO 8601. */
+  readonly timestamp: string;
+  readonly config: ChondriaConfig;
+}
+
+/**
+ * The bioimage.io model description (RDF 0.5) of a package, as a plain object for YAML.
+ * Space axes are parametrised by the pooling multiple, the output carries the halo, and the intensity window is the
+ * `scale_linear` + `clip` preprocessing of the specification.
+ */
+export function buildRdf(contents: RdfContents, topologyFile: string): object {
+  const { config } = contents;
+  const [lower, upper] = config.window;
+  const { halo, multiple } = config.field;
+  const [x, y] = config.voxelSize;
+  const space = (id: "x" | "y", size: object, scale: number, extra = {}) => ({
+    type: "space",
+    id,
+    size,
+    unit: "nanometer",
+    scale,
+    ...extra,
+  });
+  const like = (axis: "x" | "y") => ({ tensor_id: "em", axis_id: axis });
+  // The smallest useful tile: one with a pixel left once the halo is cut from both sides.
+  const least = Math.ceil((2 * halo + 1) / multiple) * multiple;
+  return {
+    type: "model",
+    format_version: "0.5.9",
+    name: contents.name,
+    description: contents.description,
+    authors: contents.authors,
+    cite: contents.cite,
+    license: contents.license,
+    timestamp: contents.timestamp,
+    tags: [
+      "mitochondria",
+      "electron-microscopy",
+      "semantic-segmentation",
+      "2d",
+      "tensorflow-js",
+      "domain-adaptation",
+    ],
+    inputs: [
+      {
+        id: "em",
+        description: "EM section, dark membranes",
+        axes: [
+          { type: "batch", size: 1 },
+          space("y", { min: least, step: multiple }, y),
+          space("x", { min: least, step: multiple }, x),
+          { type: "channel", channel_names: ["intensity"] },
+        ],
+        data: [{ type: "float32" }],
+        preprocessing: [
+          { id: "scale_linear", kwargs: { gain: 1 / (upper - lower), offset: 0 - lower / (upper - lower) } },
+          { id: "clip", kwargs: { min: 0, max: 1 } },
+        ],
+      },
+    ],
+    outputs: [
+      {
+        id: "mitochondria",
+        description: "probability that a pixel is mitochondrion",
+        axes: [
+          { type: "batch" },
+          space("y", like("y"), y, { halo }),
+          space("x", like("x"), x, { halo }),
+          { type: "channel", channel_names: ["probability"] },
+        ],
+        data: [{ type: "float32", range: [0, 1] }],
+      },
+    ],
+    weights: {
+      tensorflow_js: {
+        source: topologyFile,
+        sha256: config.files[topologyFile],
+        tensorflow_version: "4.22.0",
+      },
+    },
+    config: { chondria: config },
+  };
+}
