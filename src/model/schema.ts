@@ -10,7 +10,7 @@ const voxelSize = v.pipe(v.strictTuple([positive, positive, positive]), v.readon
 const hash = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, "is not a SHA-256 in lower-case hex"));
 const fileName = v.pipe(v.string(), v.regex(FILE_NAME, "is not a plain file name"));
 
-const prior = v.strictObject({
+const summary = {
   objects: count,
   fraction: unit,
   regions: count,
@@ -19,8 +19,15 @@ const prior = v.strictObject({
   eccentricity: unit,
   area: v.pipe(finite, v.minValue(0)),
   solidityHistogram: v.pipe(v.array(count), v.maxLength(1000)),
+};
+
+const prior = v.strictObject({
+  ...summary,
   voxelSize,
   source: text(),
+  chunks: v.optional(
+    v.strictObject({ size: v.strictTuple([count, count, count]), summary: v.strictObject(summary) }),
+  ),
 });
 
 const score = v.strictObject({

@@ -41,6 +41,18 @@ export class SummaryBuilder {
     this.voxels += voxels;
   }
 
+  /** Adds all that went into another summary, of a box of `voxels` voxels. */
+  addSummary(summary: MorphologySummary, voxels: number): void {
+    const { regions } = summary;
+    this.addBox(summary.objects, summary.fraction * voxels, voxels);
+    this.regions += regions;
+    this.solidity += summary.solidity * regions;
+    this.ara += summary.ara * regions;
+    this.eccentricity += summary.eccentricity * regions;
+    this.area += summary.area * regions;
+    for (let bin = 0; bin < HISTOGRAM_BINS; ++bin) this.histogram[bin] += summary.solidityHistogram[bin] ?? 0;
+  }
+
   result(): MorphologySummary {
     const mean = (sum: number) => (this.regions === 0 ? 0 : sum / this.regions);
     return {
@@ -80,28 +92,7 @@ export function summarise(labelling: Labelling, { sliceAxis }: SummaryOptions): 
 export function combineSummaries(
   parts: Iterable<{ readonly summary: MorphologySummary; readonly voxels: number }>,
 ): MorphologySummary {
-  const histogram = new Array<number>(HISTOGRAM_BINS).fill(0);
-  const sums = { objects: 0, fraction: 0, regions: 0, solidity: 0, ara: 0, eccentricity: 0, area: 0 };
-  let total = 0;
-  for (const { summary, voxels } of parts) {
-    total += voxels;
-    sums.objects += summary.objects;
-    sums.regions += summary.regions;
-    sums.fraction += summary.fraction * voxels;
-    for (const key of ["solidity", "ara", "eccentricity", "area"] as const) {
-      sums[key] += summary[key] * summary.regions;
-    }
-    for (let bin = 0; bin < HISTOGRAM_BINS; ++bin) histogram[bin] += summary.solidityHistogram[bin] ?? 0;
-  }
-  const weight = sums.regions === 0 ? 0 : 1 / sums.regions;
-  return {
-    objects: sums.objects,
-    fraction: total === 0 ? 0 : sums.fraction / total,
-    regions: sums.regions,
-    solidity: sums.solidity * weight,
-    ara: sums.ara * weight,
-    eccentricity: sums.eccentricity * weight,
-    area: sums.area * weight,
-    solidityHistogram: histogram,
-  };
+  const builder = new SummaryBuilder();
+  for (const { summary, voxels } of parts) builder.addSummary(summary, voxels);
+  return builder.result();
 }

@@ -27,4 +27,14 @@ export interface MorphologyPrior extends MorphologySummary {
   readonly voxelSize: readonly [number, number, number];
   /** Data set and split it was measured on. */
   readonly source: string;
+  /**
+   * The same labels measured chunk by chunk, as the viewer measures predictions. Chunk faces cut objects (a cut side is
+   * straight, which raises solidity) and part blobs that are one object elsewhere in the volume, so a chunk is to be
+   * compared with this, a whole volume with the fields above.
+   */
+  readonly chunks?: {
+    /** Voxels in plane (columns, rows) and slices. */
+    readonly size: readonly [number, number, number];
+    readonly summary: MorphologySummary;
+  };
 }
