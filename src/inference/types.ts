@@ -46,6 +46,8 @@ export interface PredictionRequest {
 export interface PredictionResult {
   /** round(255 p) for each voxel of `core`, x fastest. */
   readonly probability: Uint8Array;
+  /** Model pixels for which the network answered NaN or infinity; they count as background. */
+  readonly nonFinite: number;
   readonly milliseconds: number;
   readonly backend: BackendName;
 }

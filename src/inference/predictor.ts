@@ -1,0 +1,92 @@
+import { tf } from "../kernels/tf.js";
+import type { ModelPackage } from "../model/types.js";
+import { guardGpu } from "./gpu_guard.js";
+import { loadNetwork } from "./load.js";
+import { type Network, predictBox } from "./predict_box.js";
+import type { BackendName, PredictionRequest, PredictionResult, Predictor } from "./types.js";
+
+export interface PredictorOptions {
+  /** Largest window given to the network at once, in model pixels; larger cores are tiled, with the same result. */
+  readonly maxTilePixels?: number;
+  /** Slices of one request given to the network together. */
+  readonly batch?: number;
+}
+
+/** About 0.4 GB of feature maps for a base of 16 filters. */
+const MAX_TILE_PIXELS = 800 * 800;
+
+/**
+ * A model ready to predict. The backend must have been selected in this thread before (`selectBackend` of
+ * src/kernels): this makes it the current one and builds the network on it.
+ * @throws ModelError when the package does not make a network; Error when the backend is not there.
+ */
+export async function createPredictor(
+  model: ModelPackage,
+  backend: BackendName,
+  { maxTilePixels = MAX_TILE_PIXELS, batch = 1 }: PredictorOptions = {},
+): Promise<Predictor> {
+  await use(backend);
+  const network = await loadNetwork(model);
+  const run: Network = async (images, width, height) => {
+    await use(backend);
+    return exclusively(() => guardGpu(() => forward(network, images, width, height)));
+  };
+  let disposed = false;
+  return {
+    field: model.config.field,
+    voxelSize: model.config.voxelSize,
+    backend,
+    async predict(request: PredictionRequest, { signal } = {}): Promise<PredictionResult> {
+      if (disposed) throw new Error(`the predictor of model ${model.id} is disposed`);
+      const start = performance.now();
+      const result = await predictBox(request, model.config.field, run, { maxTilePixels, batch, signal });
+      return { ...result, milliseconds: performance.now() - start, backend };
+    },
+    dispose(): void {
+      if (!disposed) network.dispose();
+      disposed = true;
+    },
+  };
+}
+
+async function use(backend: BackendName): Promise<void> {
+  if (tf.getBackend() === backend) return;
+  if (!(await tf.setBackend(backend))) throw new Error(`backend ${backend} does not start`);
+}
+
+async function forward(
+  network: tf.LayersModel,
+  images: readonly Float32Array[],
+  width: number,
+  height: number,
+): Promise<Float32Array[]> {
+  const pixels = width * height;
+  const input = images.length === 1 ? images[0] : new Float32Array(images.length * pixels);
+  if (images.length > 1)
+    images.forEach((image, i) => {
+      input.set(image, i * pixels);
+    });
+  const output = tf.tidy(
+    () => network.predict(tf.tensor4d(input, [images.length, height, width, 1])) as tf.Tensor,
+  );
+  try {
+    const [n, h, w, channels] = output.shape;
+    if (n !== images.length || h !== height || w !== width || channels !== 1)
+      throw new Error(
+        `the network turns ${width} x ${height} pixels into ${w} x ${h}: its pooling does not fit`,
+      );
+    const data = (await output.data()) as Float32Array;
+    return images.map((_, i) => data.subarray(i * pixels, (i + 1) * pixels));
+  } finally {
+    output.dispose();
+  }
+}
+
+let tail: Promise<unknown> = Promise.resolve();
+
+/** One job at a time on the thread's backend: interleaved jobs would share GPU error scopes and double the memory. */
+function exclusively<T>(job: () => Promise<T>): Promise<T> {
+  const result = tail.then(job);
+  tail = result.catch(() => {});
+  return result;
+}
