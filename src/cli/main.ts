@@ -1,7 +1,9 @@
 import { Command } from "commander";
 
 /** One file a sub-command; each is loaded only when asked for, so that `--help` stays instant. */
-const commands: Record<string, () => Promise<{ register(program: Command): void }>> = {};
+const commands: Record<string, () => Promise<{ register(program: Command): void }>> = {
+  train: () => import("./train.js"),
+};
 
 export async function main(argv: string[]): Promise<void> {
   const program = new Command("chondria").description("Domain-adapted mitochondria segmentation on EM volumes");

@@ -1,0 +1,254 @@
+import { tf } from "./tf.js";
+
+type KernelArguments = Parameters<tf.KernelFunc>[0];
+type ConvInfo = ReturnType<typeof tf.backend_util.computeConv2DInfo>;
+interface ConvAttributes {
+  strides: number | [number, number];
+  pad: "valid" | "same" | number | [[number, number], [number, number], [number, number], [number, number]];
+  dataFormat: "NHWC" | "NCHW";
+  dimRoundingMode?: "floor" | "round" | "ceil";
+  inputShape: [number, number, number, number];
+  filterShape: [number, number, number, number];
+}
+
+const asTensor = (info: unknown) => info as tf.Tensor4D;
+
+function convolutionInfo(
+  inputShape: ConvAttributes["inputShape"],
+  filterShape: ConvAttributes["filterShape"],
+  attributes: ConvAttributes,
+): ConvInfo {
+  const { strides, pad, dimRoundingMode, dataFormat } = attributes;
+  if (dataFormat && dataFormat !== "NHWC")
+    throw new Error(`wasm gradients know NHWC only, not ${dataFormat}`);
+  return tf.backend_util.computeConv2DInfo(
+    inputShape,
+    filterShape,
+    strides,
+    1,
+    pad as never,
+    dimRoundingMode,
+    false,
+    "channelsLast",
+  );
+}
+
+/** Kernel and stride of the same size with nothing padded or left over: each input pixel belongs to one window. */
+const tiles = (c: ConvInfo) =>
+  c.strideHeight === c.filterHeight &&
+  c.strideWidth === c.filterWidth &&
+  c.inHeight === c.outHeight * c.filterHeight &&
+  c.inWidth === c.outWidth * c.filterWidth;
+
+/**
+ * Gradient of a convolution by its filter, as one matrix product: the R S shifted windows of the input, channels first,
+ * are the rows [R S C, N P Q] of a matrix that multiplies dy [N P Q, K]. The backend has no such kernel (tfjs#8474).
+ *
+ * @param x [N, H, W, C]
+ * @param dy [N, P, Q, K]
+ * @returns [R, S, C, K]
+ */
+export function convolutionFilterGradient(x: tf.Tensor4D, dy: tf.Tensor4D, info: ConvInfo): tf.Tensor4D {
+  const { batchSize: n, inChannels: c, outChannels: k, filterHeight: r, filterWidth: s } = info;
+  const { outHeight: p, outWidth: q, strideHeight, strideWidth, padInfo } = info;
+  return tf.tidy(() => {
+    const errors = tf.reshape(dy, [n * p * q, k]);
+    let windows: tf.Tensor2D;
+    if (tiles(info)) {
+      const split = tf.reshape(x, [n, p, r, q, s * c]);
+      windows = tf.reshape(tf.transpose(split, [2, 4, 0, 1, 3]), [r * s * c, n * p * q]);
+    } else {
+      const pads: [number, number][] = [
+        [0, 0],
+        [0, 0],
+        [padInfo.top, Math.max(0, padInfo.bottom)],
+        [padInfo.left, Math.max(0, padInfo.right)],
+      ];
+      const padded = tf.pad(tf.transpose(x, [3, 0, 1, 2]), pads);
+      const rows: tf.Tensor[] = [];
+      for (let i = 0; i < r; i++) {
+        for (let j = 0; j < s; j++) {
+          const window =
+            strideHeight === 1 && strideWidth === 1
+              ? tf.slice(padded, [0, 0, i, j], [c, n, p, q])
+              : tf.stridedSlice(
+                  padded,
+                  [0, 0, i, j],
+                  [c, n, i + (p - 1) * strideHeight + 1, j + (q - 1) * strideWidth + 1],
+                  [1, 1, strideHeight, strideWidth],
+                );
+          rows.push(tf.reshape(window, [c, n * p * q]));
+        }
+      }
+      windows = tf.concat(rows, 0) as tf.Tensor2D;
+    }
+    return tf.reshape(tf.matMul(windows, errors), [r, s, c, k]);
+  });
+}
+
+/**
+ * Gradient of a convolution by its input where that is itself a fast operation: stride 1 is a convolution with the
+ * turned filter, kernel = stride (also the forward pass of a 2x2 transposed convolution) is a matrix product.
+ * @returns null for the other strides.
+ */
+export function convolutionInputGradient(
+  dy: tf.Tensor4D,
+  filter: tf.Tensor4D,
+  info: ConvInfo,
+): tf.Tensor4D | null {
+  const { batchSize: n, inChannels: c, outChannels: k, filterHeight: r, filterWidth: s, padInfo } = info;
+  const { outHeight: p, outWidth: q, inHeight: h, inWidth: w } = info;
+  if (tiles(info)) {
+    return tf.tidy(() => {
+      const matrix = tf.reshape(tf.transpose(filter, [3, 0, 1, 2]), [k, r * s * c]);
+      const product = tf.matMul(tf.reshape(dy, [n * p * q, k]), matrix);
+      return tf.reshape<tf.Rank.R4>(tf.transpose(tf.reshape(product, [n, p, q, r, s * c]), [0, 1, 3, 2, 4]), [
+        n,
+        h,
+        w,
+        c,
+      ]);
+    });
+  }
+  const covered =
+    h + padInfo.top + padInfo.bottom - r + 1 === p && w + padInfo.left + padInfo.right - s + 1 === q;
+  const narrow = padInfo.top < r && padInfo.bottom < r && padInfo.left < s && padInfo.right < s;
+  if (info.strideHeight !== 1 || info.strideWidth !== 1 || !covered || !narrow) return null;
+  return tf.tidy(() => {
+    const turned = tf.transpose(r * s > 1 ? tf.reverse(filter, [0, 1]) : filter, [0, 1, 3, 2]) as tf.Tensor4D;
+    return tf.conv2d(dy, turned, 1, [
+      [0, 0],
+      [r - 1 - padInfo.top, r - 1 - padInfo.bottom],
+      [s - 1 - padInfo.left, s - 1 - padInfo.right],
+      [0, 0],
+    ]);
+  });
+}
+
+let installed = false;
+
+/** Replaces what the wasm backend of tfjs 4.22.0 lacks, has wrong, or does in a scalar loop. Idempotent. */
+export function installWasmKernels(): void {
+  if (installed) return;
+  installed = true;
+  const replace = (
+    name: string,
+    make: (original: tf.KernelFunc | undefined) => (args: KernelArguments) => unknown,
+  ) => {
+    const original = tf.getKernel(name, "wasm");
+    if (original) tf.unregisterKernel(name, "wasm");
+    const run = make(original?.kernelFunc);
+    tf.registerKernel({
+      ...original,
+      kernelName: name,
+      backendName: "wasm",
+      kernelFunc: run as tf.KernelFunc,
+    });
+  };
+  replace("Conv2DBackpropFilter", () => ({ inputs, attrs }) => {
+    const attributes = attrs as unknown as ConvAttributes;
+    const [x, dy] = [asTensor(inputs.x), asTensor(inputs.dy)];
+    return convolutionFilterGradient(x, dy, convolutionInfo(x.shape, attributes.filterShape, attributes));
+  });
+  replace("Conv2DBackpropInput", (original) => (args) => {
+    const attributes = args.attrs as unknown as ConvAttributes;
+    const [dy, filter] = [asTensor(args.inputs.dy), asTensor(args.inputs.filter)];
+    const info = convolutionInfo(attributes.inputShape, filter.shape, attributes);
+    return convolutionInputGradient(dy, filter, info) ?? original!(args);
+  });
+  // tfjs starts the maximum of a window at 0: the gradient of windows of negative values goes astray.
+  replace("MaxPoolGrad", () => ({ inputs, attrs }) => {
+    const { filterSize, strides, pad, dimRoundingMode } = attrs as unknown as {
+      filterSize: number | [number, number];
+      strides: number | [number, number];
+      pad: "valid" | "same" | number;
+      dimRoundingMode?: "floor" | "round" | "ceil";
+    };
+    const [dy, x] = [asTensor(inputs.dy), asTensor(inputs.input)];
+    const info = tf.backend_util.computePool2DInfo(x.shape, filterSize, strides, 1, pad, dimRoundingMode);
+    return maxPoolGradient(x, asTensor(inputs.output), dy, info);
+  });
+}
+
+/**
+ * Gradient of max pooling with any window: for each position of the window, the input pixels that are the maximum get the
+ * error, the first of several equal ones alone (as TensorFlow does).
+ */
+export function maxPoolGradient(
+  x: tf.Tensor4D,
+  y: tf.Tensor4D,
+  dy: tf.Tensor4D,
+  info: ConvInfo,
+): tf.Tensor4D {
+  const {
+    padInfo,
+    strideHeight: sh,
+    strideWidth: sw,
+    outHeight: p,
+    outWidth: q,
+    batchSize: n,
+    inChannels: c,
+  } = info;
+  const { inHeight: h, inWidth: w, effectiveFilterHeight: r, effectiveFilterWidth: s } = info;
+  return tf.tidy(() => {
+    const height = Math.max(h + padInfo.top, (p - 1) * sh + r);
+    const width = Math.max(w + padInfo.left, (q - 1) * sw + s);
+    const below = height - h - padInfo.top;
+    const right = width - w - padInfo.left;
+    const padded = tf.pad(
+      x,
+      [
+        [0, 0],
+        [padInfo.top, below],
+        [padInfo.left, right],
+        [0, 0],
+      ],
+      Number.NEGATIVE_INFINITY,
+    );
+    let free: tf.Tensor4D = tf.onesLike(y);
+    let total: tf.Tensor | null = null;
+    for (let i = 0; i < r; i++) {
+      for (let j = 0; j < s; j++) {
+        const rows = (p - 1) * sh + 1;
+        const columns = (q - 1) * sw + 1;
+        const window = tf.stridedSlice(
+          padded,
+          [0, i, j, 0],
+          [n, i + rows, j + columns, c],
+          [1, sh, sw, 1],
+        ) as tf.Tensor4D;
+        const hit = tf.mul(tf.cast(tf.equal(window, y), "float32"), free);
+        free = tf.sub(free, hit);
+        const spread = scatterStrided(tf.mul(hit, dy), sh, sw);
+        const placed = tf.pad(spread, [
+          [0, 0],
+          [i, height - i - rows],
+          [j, width - j - columns],
+          [0, 0],
+        ]) as tf.Tensor4D;
+        total = total ? tf.add(total, placed) : placed;
+      }
+    }
+    return tf.slice(total as tf.Tensor4D, [0, padInfo.top, padInfo.left, 0], [n, h, w, c]);
+  });
+}
+
+/** [N, P, Q, C] -> [N, (P-1) sh + 1, (Q-1) sw + 1, C] with zeros between the values. */
+function scatterStrided(t: tf.Tensor4D, sh: number, sw: number): tf.Tensor4D {
+  if (sh === 1 && sw === 1) return t;
+  const [n, p, q, c] = t.shape;
+  const wide = tf.pad(tf.reshape(t, [n, p, 1, q, 1, c]) as tf.Tensor, [
+    [0, 0],
+    [0, 0],
+    [0, sh - 1],
+    [0, 0],
+    [0, sw - 1],
+    [0, 0],
+  ]);
+  return tf.slice(tf.reshape(wide, [n, p * sh, q * sw, c]) as tf.Tensor4D, 0, [
+    n,
+    (p - 1) * sh + 1,
+    (q - 1) * sw + 1,
+    c,
+  ]);
+}
