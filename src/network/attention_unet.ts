@@ -58,8 +58,10 @@ export function buildAttentionUNet(options: AttentionUNetOptions): Network {
     throw new Error(`${filters.length} levels need as many dropout rates, not ${dropoutRates.length}`);
   const layers = tf.layers;
   const batch = normalisation === "batch";
-  let salt = 0;
-  const seed = () => options.seed * 1000 + salt++;
+  // Counted apart, so that a network with other dropout starts from the same weights.
+  let kernels = 0;
+  let dropouts = 0;
+  const seed = () => options.seed * 1000 + kernels++;
   type Node = tf.SymbolicTensor;
 
   const convolution = (x: Node, count: number, size: number, name: string, useBias = !batch) =>
@@ -83,7 +85,7 @@ export function buildAttentionUNet(options: AttentionUNetOptions): Network {
   const drop = (x: Node, rate: number, name: string) =>
     dropout === "none" || rate === 0
       ? x
-      : (new SeededDropout({ name, rate, kind: dropout, salt: salt++ }).apply(x) as Node);
+      : (new SeededDropout({ name, rate, kind: dropout, salt: dropouts++ }).apply(x) as Node);
 
   const double = (input: Node, level: number, name: string) => {
     let x = convolution(input, filters[level], 3, `${name}_conv1`);
