@@ -1,0 +1,87 @@
+import { element, setText, svgElement } from "../mito_layer/dom.js";
+import { formatSolidity } from "./format.js";
+
+const WIDTH = 300;
+const HEIGHT = 92;
+const LEFT = 4;
+const RIGHT = 4;
+const TOP = 16;
+const BOTTOM = 16;
+const PLOT = WIDTH - LEFT - RIGHT;
+
+/**
+ * Histogram of region solidity over [0, 1], with the model's prior as a line: bars left of it are regions less
+ * convex than what the model was trained on. Bars are drawn in proportion to the fullest bin; the numbers are in the
+ * description for those who do not see it.
+ */
+export class SolidityHistogram {
+  readonly element: HTMLElement;
+  private readonly bars: SVGRectElement[] = [];
+  private readonly svg: SVGSVGElement;
+  private readonly caption: HTMLElement;
+  private readonly marker: SVGLineElement;
+  private readonly markerText: SVGTextElement;
+
+  constructor() {
+    this.svg = svgElement("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img" });
+    const baseline = HEIGHT - BOTTOM;
+    this.marker = svgElement("line", { class: "mito-prior", y1: TOP - 3, y2: baseline });
+    this.markerText = svgElement("text", { class: "mito-prior-text", y: TOP - 5 });
+    this.svg.append(
+      svgElement("line", { class: "mito-axis", x1: LEFT, x2: WIDTH - RIGHT, y1: baseline, y2: baseline }),
+    );
+    for (const value of [0, 0.5, 1]) {
+      const anchor = value === 0 ? "start" : value === 1 ? "end" : "middle";
+      this.svg.append(
+        svgElement(
+          "text",
+          { class: "mito-tick", x: LEFT + value * PLOT, y: HEIGHT - 4, "text-anchor": anchor },
+          String(value),
+        ),
+      );
+    }
+    this.svg.append(this.marker, this.markerText);
+    this.caption = element("figcaption");
+    this.element = element("figure", { class: "mito-histogram" }, this.svg, this.caption);
+  }
+
+  /** @param counts regions by equal bins of solidity in [0, 1]. @param prior the model's mean solidity. */
+  update(counts: readonly number[], prior: number): void {
+    while (this.bars.length < counts.length) {
+      const bar = svgElement("rect", { class: "mito-bar" });
+      this.bars.push(bar);
+      this.svg.insertBefore(bar, this.marker);
+    }
+    const most = Math.max(1, ...counts);
+    const step = PLOT / counts.length;
+    const room = HEIGHT - TOP - BOTTOM;
+    let total = 0;
+    for (const [bin, bar] of this.bars.entries()) {
+      const count = counts[bin] ?? 0;
+      total += count;
+      // A bin with anything in it stays visible beside a very full one.
+      const height = count === 0 ? 0 : Math.max(1.5, (room * count) / most);
+      bar.setAttribute("x", (LEFT + bin * step + 0.5).toFixed(2));
+      bar.setAttribute("width", Math.max(0.5, step - 1).toFixed(2));
+      bar.setAttribute("y", (HEIGHT - BOTTOM - height).toFixed(2));
+      bar.setAttribute("height", height.toFixed(2));
+    }
+    const x = (LEFT + prior * PLOT).toFixed(2);
+    for (const end of ["x1", "x2"]) this.marker.setAttribute(end, x);
+    this.markerText.setAttribute("x", x);
+    this.markerText.setAttribute("text-anchor", prior > 0.7 ? "end" : prior < 0.3 ? "start" : "middle");
+    setText(this.markerText, `prior ${formatSolidity(prior)}`);
+    const text =
+      total === 0
+        ? "Solidity of regions: none measured yet."
+        : `Solidity of ${total.toLocaleString("en")} regions (one object in one slice); the line is the model's prior.`;
+    setText(this.caption, text);
+    const fullest = counts.indexOf(most);
+    this.svg.setAttribute(
+      "aria-label",
+      total === 0
+        ? text
+        : `${text} Most are between ${(fullest / counts.length).toFixed(2)} and ${((fullest + 1) / counts.length).toFixed(2)}.`,
+    );
+  }
+}
