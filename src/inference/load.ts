@@ -9,25 +9,30 @@ import "../network/dropout.js";
  * @throws ModelError when topology and weights do not make a network from [N, H, W, 1] to [N, H, W, 1].
  */
 export async function loadNetwork(model: ModelPackage): Promise<tf.LayersModel> {
+  const named = (error: unknown) =>
+    new ModelError(model.id, `model.json: ${error instanceof Error ? error.message : String(error)}`, {
+      cause: error,
+    });
   let network: tf.LayersModel;
   try {
     network = await tf.loadLayersModel(
-      tf.io.fromMemory({
-        modelTopology: withoutInitializers(model.topology),
-        weightSpecs: model.weightSpecs.map((spec) => ({ ...spec, shape: [...spec.shape] })),
-        weightData: model.weightData,
-      }),
+      tf.io.fromMemory({ modelTopology: withoutInitializers(model.topology) }),
     );
   } catch (error) {
-    throw new ModelError(model.id, `model.json: ${error instanceof Error ? error.message : String(error)}`, {
-      cause: error,
-    });
+    throw named(error);
   }
-  const { outputs } = network;
-  if (outputs.length !== 1 || outputs[0].shape.length !== 4 || outputs[0].shape[3] !== 1) {
-    const shapes = outputs.map((output) => `[${output.shape.join(", ")}]`).join(", ");
+  let weights: tf.NamedTensorMap = {};
+  try {
+    const shape = network.outputs.map((output) => `[${output.shape.join(", ")}]`).join(", ");
+    if (shape !== "[, , , 1]") throw new Error(`output ${shape}, expected [N, H, W, 1]`);
+    const specs = model.weightSpecs.map((spec) => ({ ...spec, shape: [...spec.shape] }));
+    weights = tf.io.decodeWeights(model.weightData, specs);
+    network.loadWeights(weights, true);
+    return network;
+  } catch (error) {
     network.dispose();
-    throw new ModelError(model.id, `model.json: output ${shapes}, expected [N, H, W, 1]`);
+    throw named(error);
+  } finally {
+    tf.dispose(weights);
   }
-  return network;
 }

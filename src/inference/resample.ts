@@ -49,9 +49,8 @@ function addLinear(taps: TapList, position: number, size: number): void {
   const low = Math.floor(position);
   const weight = position - low;
   const clamp = (i: number) => Math.min(Math.max(i, 0), size - 1);
-  if (weight === 0) return taps.add(clamp(low), 1);
   taps.add(clamp(low), 1 - weight);
-  taps.add(clamp(low + 1), weight);
+  if (weight > 0) taps.add(clamp(low + 1), weight);
 }
 
 /**
