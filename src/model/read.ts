@@ -55,6 +55,16 @@ function check<S extends v.GenericSchema>(schema: S, value: unknown): v.InferOut
   return result.output;
 }
 
+function joined(parts: readonly Uint8Array[]): ArrayBuffer {
+  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));
+  let offset = 0;
+  for (const part of parts) {
+    bytes.set(part, offset);
+    offset += part.byteLength;
+  }
+  return bytes.buffer;
+}
+
 /** Bytes that a weight takes in its file. */
 export function weightBytes(spec: Pick<WeightSpec, "shape" | "quantization">): number {
   return spec.shape.reduce((a, b) => a * b, 1) * (spec.quantization === undefined ? 4 : 2);
@@ -142,18 +152,16 @@ export async function readPackage(
     const weightSpecs = json.weightsManifest.flatMap((group) => group.weights);
     checkWeights(weightSpecs);
     checkTopology(json.modelTopology, weightSpecs);
-    const total = weightSpecs.reduce((sum, spec) => sum + weightBytes(spec), 0);
-    const weights = new Uint8Array(total);
-    let offset = 0;
+    const shards: Uint8Array[] = [];
     for (const group of json.weightsManifest) {
-      const end = offset + group.weights.reduce((sum, spec) => sum + weightBytes(spec), 0);
+      let missing = group.weights.reduce((sum, spec) => sum + weightBytes(spec), 0);
       for (const path of group.paths) {
-        const shard = await verified(path, end - offset);
-        weights.set(shard, offset);
-        offset += shard.byteLength;
+        const shard = await verified(path, missing);
+        shards.push(shard);
+        missing -= shard.byteLength;
       }
-      if (offset !== end)
-        throw new Error(`the weights end ${end - offset} bytes short of their shapes in ${topologyFile}`);
+      if (missing > 0)
+        throw new Error(`the weights end ${missing} bytes short of their shapes in ${topologyFile}`);
     }
     return {
       id,
@@ -168,7 +176,7 @@ export async function readPackage(
         dtype,
         ...(quantization && { quantization: { dtype: quantization.dtype } }),
       })),
-      weightData: weights.buffer,
+      weightData: joined(shards),
     };
   } catch (error) {
     throw wrong(id, file, error);
