@@ -84,14 +84,14 @@ export class ChunkedVolume implements VolumeSource {
       throw new VolumeError(this.name, `${formatRegion(box)} is more than 2 GiB: read it in parts`);
     }
     const out = makeVoxelArray(this.dataType, boxVolume(box));
-    await this.#forEachChunk(info, box, signal, async (position, chunkBox, aborting) => {
+    await this.#forEachChunk(info, box, signal, async (position, chunkBox, stopping) => {
       const chunk = await this.#cache.get(
         `${scale}/${position.join()}`,
         async (fetching) => {
           const value = await this.load(scale, position, chunkBox, fetching);
           return { value, bytes: 64 + (value?.data.byteLength ?? 0) };
         },
-        aborting,
+        stopping,
       );
       if (chunk) copyChunk(chunk, chunkBox, out, box);
     });
@@ -116,6 +116,8 @@ export class ChunkedVolume implements VolumeSource {
     const aborting = signal ? AbortSignal.any([signal, failed.signal]) : failed.signal;
     let next = 0;
     const worker = async () => {
+      // A signal of its own for each: Node warns of a leak when many listen to one.
+      const stopping = AbortSignal.any([aborting]);
       while (next < total && !aborting.aborted) {
         const index = next++;
         const position: Vec3 = [
@@ -129,7 +131,7 @@ export class ChunkedVolume implements VolumeSource {
           upper: [corner(0, 1), corner(1, 1), corner(2, 1)],
         });
         try {
-          await visit(position, chunkBox, aborting);
+          await visit(position, chunkBox, stopping);
         } catch (error) {
           failed.abort(error);
           throw error;
