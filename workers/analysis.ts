@@ -1,0 +1,28 @@
+/**
+ * Entry of the analysis worker: labels and measures chunks off the main thread and off the chunk worker.
+ * The page that starts it calls `addPort` to hand out connections, on which `AnalysisApi` is spoken.
+ */
+import * as Comlink from "comlink";
+import { type AnalysisApi, createAnalysis } from "./analyse.js";
+import { exposeApi } from "./expose.js";
+
+/** What the page that starts the worker can call. */
+export interface AnalysisWorker {
+  /** Answers as soon as the worker runs: for supervision. */
+  ping(): void;
+  /** Serves `AnalysisApi` on a port of a MessageChannel, which must be transferred. */
+  addPort(port: MessagePort): void;
+}
+
+const worker: AnalysisWorker = {
+  ping() {},
+  addPort(port) {
+    if (!(port instanceof MessagePort)) throw new TypeError("addPort takes a MessagePort");
+    const { label, cancel }: AnalysisApi = createAnalysis((result) =>
+      Comlink.transfer(result, [result.labels.buffer as ArrayBuffer]),
+    );
+    exposeApi({ label, cancel }, port);
+  },
+};
+
+exposeApi({ ...worker }, globalThis as unknown as Comlink.Endpoint);
