@@ -4,10 +4,10 @@ import type { ModelPackage } from "../../src/model/types.js";
 import { type PackageContents, writeIndex, writePackage } from "../../src/model/write_node.js";
 import { buildAttentionUNet } from "../../src/network/attention_unet.js";
 import { Random } from "../../src/network/random.js";
+import { receptiveField } from "../../src/network/receptive_field.js";
 
-/** Filters of each level. The receptive field of one pooling level reaches 9 pixels. */
+/** Filters of each level. */
 const FILTERS = [4, 8];
-const FIELD = { halo: 9, multiple: 2 };
 
 /**
  * A network small enough for a software GPU, with weights that are the same everywhere and mean something: the first
@@ -46,7 +46,7 @@ export async function tinyContents(): Promise<PackageContents> {
       source: "none",
       target: null,
       voxelSize: [10, 10, 10],
-      field: FIELD,
+      field: receptiveField(model),
       window: [0, 255],
       prior: {
         objects: 43,
