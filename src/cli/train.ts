@@ -1,17 +1,11 @@
-import { join } from "node:path";
+import { basename } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { BackendName } from "../inference/types.js";
-import { buildAttentionUNet } from "../network/attention_unet.js";
-import { Random } from "../network/random.js";
 import type { LossName } from "../training/losses.js";
 import type { OptimiserName } from "../training/optimisers.js";
 import type { ScheduleName } from "../training/schedules.js";
-import { checkSettings, PRESETS, stepsPerEpoch, type TrainingSettings } from "../training/settings.js";
-import { loadSlices, type Slices, splitSlices } from "../training/slices.js";
-import { openImageStack } from "../volume/image_stack_node.js";
-import { parseRegion } from "../volume/region.js";
-import type { Vec3, VolumeSource } from "../volume/types.js";
-import { VolumeError } from "../volume/types.js";
+import { PRESETS, stepsPerEpoch, type TrainingSettings } from "../training/settings.js";
+import type { Slices } from "../training/slices.js";
 import { parseVoxelSize } from "../volume/voxel_size.js";
 
 const number = (text: string): number => {
@@ -44,6 +38,11 @@ interface TrainFlags {
   preset: keyof typeof PRESETS;
   backend: BackendName | "auto";
   out: string;
+  package?: string;
+  name?: string;
+  description?: string;
+  source?: string;
+  license?: string;
   resume?: boolean;
   checkpointSteps: number;
   checkpointMinutes: number;
@@ -96,6 +95,11 @@ export function register(program: Command): void {
     .addOption(
       choice("--backend <name>", "compute engine", ["auto", "tensorflow", "webgpu", "wasm"]).default("auto"),
     )
+    .option("--package <folder>", "write a model package there at the end, e.g. models/<id>")
+    .option("--name <text>", "of the package")
+    .option("--description <text>", "of the package")
+    .option("--source <text>", "data set and split, as the package names them, e.g. 'Lucchi++ train'")
+    .option("--license <spdx>", "of the package")
     .option("--resume", "go on from the checkpoint in --out")
     .option("--checkpoint-steps <n>", "steps between checkpoints", whole, 500)
     .option("--checkpoint-minutes <n>", "minutes between checkpoints", number, 5)
@@ -176,141 +180,46 @@ function resolveSettings(flags: TrainFlags, train: Slices): TrainingSettings {
   };
 }
 
-/** Whole factor from the data's in-plane voxel size to the wanted one, when one is near enough. */
-export function averagingFactor(size: Vec3, wanted: number): [number, number] {
-  return [0, 1].map((axis) => {
-    const ratio = wanted / size[axis];
-    const factor = Math.max(1, Math.round(ratio));
-    if (Math.abs(Math.log(ratio / factor)) > Math.log(1.25)) {
-      throw new Error(
-        `--train-voxel-size ${wanted} is not near a whole multiple of the data's ${size[axis]} nm; ` +
-          `take ${size[axis] * factor}`,
-      );
-    }
-    return factor;
-  }) as [number, number];
-}
-
-async function openLabelled(
-  flags: TrainFlags,
-  voxelSize?: Vec3,
-): Promise<{ em: VolumeSource; labels: VolumeSource }> {
-  const em = await openImageStack(flags.images, { voxelSize });
-  const labels = await openImageStack(flags.labels, { voxelSize });
-  const [a, b] = [em.scales[0].bounds.upper, labels.scales[0].bounds.upper];
-  if (a.some((n, axis) => n !== b[axis])) {
-    throw new VolumeError(labels.name, `is ${b.join(" x ")} voxels, but ${em.name} is ${a.join(" x ")}`);
-  }
-  return { em, labels };
-}
-
-/** At most `count` of the slices, evenly spread. */
-function thin(slices: Slices, count: number): Slices {
-  const n = slices.em.length;
-  if (count >= n) return slices;
-  const chosen = Array.from({ length: count }, (_, i) => Math.floor(((i + 0.5) * n) / count));
-  return { ...slices, em: chosen.map((i) => slices.em[i]), labels: chosen.map((i) => slices.labels[i]) };
-}
-
 async function train(flags: TrainFlags): Promise<void> {
-  const { openRunFolder, readCheckpoint, writeRunFile, CHECKPOINT_FILE } = await import(
-    "../training/run_node.js"
-  );
-  const checkpoint = await readCheckpoint(flags.out);
-  if (checkpoint && !flags.resume) {
-    throw new Error(`${join(flags.out, CHECKPOINT_FILE)} exists: give --resume to go on, or another --out`);
-  }
-  if (flags.window.length !== 2) throw new Error("--window needs two numbers: low,high");
-  const { em, labels } = await openLabelled(
-    flags,
-    flags.voxelSize ? parseVoxelSize(flags.voxelSize) : undefined,
-  );
-  const [scale] = em.scales;
-  const box = flags.region ? parseRegion(flags.region, scale.bounds) : scale.bounds;
-  const factor = averagingFactor(scale.voxelSize, flags.trainVoxelSize);
-  const slices = await loadSlices(em, labels, {
-    box,
-    factor,
-    window: flags.window as [number, number],
-    ignore: flags.ignoreLabels,
-  });
-  await em.close?.();
-  await labels.close?.();
-  const seed = flags.seed ?? PRESETS[flags.preset].seed;
-  const order = flags.validationOrder === "random" ? shuffled(slices.em.length, new Random(seed)) : undefined;
-  const parts = splitSlices(slices, flags.validation, order);
-  const validation = thin(parts.validation, flags.validationSlices ?? Number.POSITIVE_INFINITY);
-  const settings = resolveSettings(flags, parts.train);
-  checkSettings(settings);
-  if (checkpoint && JSON.stringify(checkpoint.settings) !== JSON.stringify(settings)) {
-    throw new Error(
-      `the settings differ from those of the checkpoint in ${flags.out}: ${changed(checkpoint.settings, settings)}`,
-    );
-  }
-
-  const { selectBackend } = await import("../kernels/backend_node.js");
-  const { runTraining } = await import("../training/loop.js");
-  const backend = await selectBackend(flags.backend);
-  const network = buildAttentionUNet(settings.network);
-  process.stderr.write(
-    `${parts.train.em.length} slices to train on, ${validation.em.length} to validate, ${slices.width} x ${slices.height} ` +
-      `pixels of ${scale.voxelSize[0] * factor[0]} nm; ${network.model.countParams()} parameters; ${backend.description}\n`,
-  );
-  await writeRunFile(flags.out, {
-    command: `chondria ${process.argv.slice(2).join(" ")}`,
-    backend,
-    settings,
+  const [low, high, ...more] = flags.window;
+  if (high === undefined || more.length > 0) throw new Error("--window needs two numbers: low,high");
+  const { trainInFolder } = await import("../training/train_node.js");
+  const { package: folder, source = basename(flags.images) } = flags;
+  await trainInFolder({
     data: {
       images: flags.images,
       labels: flags.labels,
-      box,
-      factor,
-      voxelSize: scale.voxelSize,
-      window: flags.window,
+      voxelSize: flags.voxelSize ? parseVoxelSize(flags.voxelSize) : undefined,
+      trainVoxelSize: flags.trainVoxelSize,
+      region: flags.region,
+      window: [low, high],
+      ignore: flags.ignoreLabels,
+      validation: flags.validation,
+      validationOrder: flags.validationOrder,
+      validationSlices: flags.validationSlices ?? Number.POSITIVE_INFINITY,
+      seed: flags.seed ?? PRESETS[flags.preset].seed,
     },
-  });
-  const interrupt = new AbortController();
-  const stop = () => interrupt.abort();
-  process.once("SIGINT", stop).once("SIGTERM", stop);
-  const host = await openRunFolder({
+    settings: (slices) => resolveSettings(flags, slices),
+    backend: flags.backend,
     folder: flags.out,
-    totalSteps: settings.steps,
-    startStep: checkpoint?.progress.step ?? 0,
+    resume: flags.resume ?? false,
     checkpointSteps: flags.checkpointSteps,
     checkpointMinutes: flags.checkpointMinutes,
-    signal: interrupt.signal,
+    command: ["chondria", ...process.argv.slice(2).filter((word) => word !== "--resume")]
+      .map(quoted)
+      .join(" "),
+    package: folder
+      ? {
+          folder,
+          name: flags.name ?? basename(folder),
+          description: flags.description ?? `Mitochondria in EM, trained on ${source}.`,
+          source,
+          license: flags.license,
+        }
+      : undefined,
   });
-  try {
-    const outcome = await runTraining(
-      { network, train: parts.train, validation, settings, checkpoint: checkpoint ?? undefined },
-      host,
-    );
-    const { best, step } = outcome.progress;
-    process.stderr.write(
-      outcome.stopped === "interrupted"
-        ? `stopped after step ${step}; go on with --resume\n`
-        : `trained ${step} steps; best validation at step ${best?.step ?? step}: IoU per slice ${best?.iouPerSlice.toFixed(4) ?? "-"}\n`,
-    );
-  } finally {
-    await host.finish();
-    process.off("SIGINT", stop).off("SIGTERM", stop);
-  }
 }
 
-function shuffled(n: number, random: Random): number[] {
-  const order = Array.from({ length: n }, (_, i) => i);
-  for (let i = n - 1; i > 0; i--) {
-    const j = random.integer(i + 1);
-    [order[i], order[j]] = [order[j], order[i]];
-  }
-  return order;
-}
-
-/** Names what differs, for the error message. */
-function changed(before: object, after: object): string {
-  const [a, b] = [before, after] as Record<string, unknown>[];
-  return Object.keys(b)
-    .filter((key) => JSON.stringify(a[key]) !== JSON.stringify(b[key]))
-    .map((key) => `${key} ${JSON.stringify(a[key])} -> ${JSON.stringify(b[key])}`)
-    .join("; ");
-}
+/** A word as a shell reads it back. */
+const quoted = (word: string) =>
+  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;

@@ -52,6 +52,8 @@ async function startWebgpu(software: boolean): Promise<WorkerBackend | null> {
 async function startWasm(wasmPath: string): Promise<WorkerBackend> {
   const { setWasmPaths } = await import("@tensorflow/tfjs-backend-wasm");
   setWasmPaths(wasmPath);
+  // Several workers of one thread each do more than one worker with as many threads, and need no isolated page.
+  tf.env().set("WASM_HAS_MULTITHREAD_SUPPORT", false);
   if (!(await tf.setBackend("wasm")))
     throw new Error(`the WebAssembly backend did not start from ${wasmPath}`);
   await tf.ready();

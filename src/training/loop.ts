@@ -37,6 +37,8 @@ export interface TrainingHost {
 export interface TrainingOutcome {
   readonly progress: TrainingProgress;
   readonly stopped: "finished" | "patience" | "interrupted";
+  /** Of the network: the best ones when the training ended with validations, else the last. */
+  readonly weights: readonly Float32Array[];
 }
 
 export interface TrainingInput {
@@ -160,7 +162,7 @@ export async function runTraining(input: TrainingInput, host: TrainingHost = {})
     }
     await save();
     if (stopped !== "interrupted" && bestWeights.length > 0) writeWeights(network.model, bestWeights);
-    return { progress, stopped };
+    return { progress, stopped, weights: await readWeights(network.model) };
   } finally {
     optimiser.dispose();
   }

@@ -1,4 +1,4 @@
-import type { Box, VolumeSource } from "../volume/types.js";
+import type { Box, VolumeSource, VoxelArray } from "../volume/types.js";
 import { areaAverage } from "./resample.js";
 
 /** Labelled slices on the model's grid, in memory. */
@@ -22,9 +22,21 @@ export interface LoadOptions {
   readonly signal?: AbortSignal;
 }
 
+/** 255 where a label is foreground: any but 0 (the VNC masks are anti-aliased) and the ignored ones. */
+function foreground(labels: VoxelArray, ignored: ReadonlySet<number>): Uint8Array {
+  const mask = new Uint8Array(labels.length);
+  for (let i = 0; i < mask.length; i++) {
+    const value = labels[i];
+    // BigInt labels are compared without a conversion that would allocate for every voxel.
+    if (value && (ignored.size === 0 || !ignored.has(Number(value)))) mask[i] = 255;
+  }
+  return mask;
+}
+
 /**
- * Reads EM and labels of `box` at scale 0 slice by slice, brings both to the training voxel size by area average. Any
- * label above 0 is foreground (the VNC masks are anti-aliased); pixels that the average makes fractional stay soft.
+ * Reads EM and labels of `box` (finest scale) slice by slice and brings both to the training voxel size by area average; label pixels
+ * that the average makes fractional stay soft.
+ * @throws VolumeError when a slice cannot be read; Error on a window that does not rise or EM of more than 16 bits.
  */
 export async function loadSlices(
   em: VolumeSource,
@@ -34,43 +46,62 @@ export async function loadSlices(
   const { box, factor, window, signal } = options;
   const [low, high] = window;
   if (!(high > low)) throw new Error(`the intensity window must rise, not ${low},${high}`);
+  if (em.dataType !== "uint8" && em.dataType !== "uint16") {
+    throw new Error(`${em.name}: EM must be 8 or 16 bit, not ${em.dataType}`);
+  }
   const ignored = new Set(options.ignore ?? []);
   const columns = box.upper[0] - box.lower[0];
   const rows = box.upper[1] - box.lower[1];
   const result = { width: 0, height: 0, em: [] as Uint8Array[], labels: [] as Uint8Array[] };
   for (let z = box.lower[2]; z < box.upper[2]; z++) {
     const slice: Box = { lower: [box.lower[0], box.lower[1], z], upper: [box.upper[0], box.upper[1], z + 1] };
-    const raw = Float32Array.from((await em.read(0, slice, { signal })) as ArrayLike<number>, Number);
-    const mask = Float32Array.from((await labels.read(0, slice, { signal })) as ArrayLike<number>, (value) =>
-      Number(value) > 0 && !ignored.has(Number(value)) ? 255 : 0,
-    );
-    const image = areaAverage(raw, columns, rows, factor[0], factor[1]);
-    const truth = areaAverage(mask, columns, rows, factor[0], factor[1]);
+    const [raw, truth] = await Promise.all([
+      em.read(0, slice, { signal }),
+      labels.read(0, slice, { signal }),
+    ]);
+    const image = areaAverage(raw as Uint8Array | Uint16Array, columns, rows, factor[0], factor[1]);
+    const mask = areaAverage(foreground(truth, ignored), columns, rows, factor[0], factor[1]);
     result.width = image.width;
     result.height = image.height;
-    result.em.push(
-      Uint8Array.from(image.data, (v) =>
-        Math.round(Math.min(1, Math.max(0, (v - low) / (high - low))) * 255),
-      ),
-    );
-    result.labels.push(Uint8Array.from(truth.data, Math.round));
+    const bytes = new Uint8Array(image.data.length);
+    for (let i = 0; i < bytes.length; i++) {
+      bytes[i] = Math.round(Math.min(1, Math.max(0, (image.data[i] - low) / (high - low))) * 255);
+    }
+    result.em.push(bytes);
+    result.labels.push(new Uint8Array(mask.data.map(Math.round)));
   }
   return result;
 }
 
-/** Splits slices into training and validation: the last part, or slices drawn by `order` (a permutation). */
+function pick(slices: Slices, chosen: readonly number[]): Slices {
+  return { ...slices, em: chosen.map((i) => slices.em[i]), labels: chosen.map((i) => slices.labels[i]) };
+}
+
+/**
+ * Splits slices into training and validation: the last part, or slices drawn by `order` (a permutation). A fraction above
+ * 0 holds out one slice at least, and leaves one at least.
+ */
 export function splitSlices(
   slices: Slices,
   fraction: number,
   order?: readonly number[],
 ): { train: Slices; validation: Slices } {
+  if (!(fraction >= 0 && fraction < 1)) throw new Error(`validation must be in [0, 1), not ${fraction}`);
   const n = slices.em.length;
   const held = fraction > 0 ? Math.min(n - 1, Math.max(1, Math.round(n * fraction))) : 0;
   const indices = order ?? Array.from({ length: n }, (_, i) => i);
-  const pick = (chosen: readonly number[]): Slices => ({
-    ...slices,
-    em: chosen.map((i) => slices.em[i]),
-    labels: chosen.map((i) => slices.labels[i]),
-  });
-  return { train: pick(indices.slice(0, n - held)), validation: pick(indices.slice(n - held)) };
+  return {
+    train: pick(slices, indices.slice(0, n - held)),
+    validation: pick(slices, indices.slice(n - held)),
+  };
+}
+
+/** At most `count` of the slices, evenly spread. */
+export function thinSlices(slices: Slices, count: number): Slices {
+  const n = slices.em.length;
+  if (count >= n) return slices;
+  return pick(
+    slices,
+    Array.from({ length: count }, (_, i) => Math.floor(((i + 0.5) * n) / count)),
+  );
 }

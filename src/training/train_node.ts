@@ -1,0 +1,200 @@
+import { join } from "node:path";
+import type { BackendName } from "../inference/types.js";
+import { selectBackend } from "../kernels/backend_node.js";
+import { buildAttentionUNet } from "../network/attention_unet.js";
+import { Random } from "../network/random.js";
+import { openVolume } from "../volume/open_node.js";
+import { parseRegion } from "../volume/region.js";
+import { type Vec3, VolumeError } from "../volume/types.js";
+import type { Checkpoint } from "./checkpoint.js";
+import { runTraining } from "./loop.js";
+import { type PackageDescription, packageTraining } from "./package_node.js";
+import { CHECKPOINT_FILE, openRunFolder, readCheckpoint, writeRunFile } from "./run_node.js";
+import { checkSettings, type TrainingSettings } from "./settings.js";
+import { loadSlices, type Slices, splitSlices, thinSlices } from "./slices.js";
+
+export interface TrainingDataOptions {
+  readonly images: string;
+  readonly labels: string;
+  /** nm; for data that does not say it. */
+  readonly voxelSize?: Vec3;
+  /** In-plane edge of a training pixel, nm. */
+  readonly trainVoxelSize: number;
+  readonly region?: string;
+  readonly window: readonly [number, number];
+  readonly ignore: readonly number[];
+  /** Fraction of the slices held out for validation. */
+  readonly validation: number;
+  readonly validationOrder: "last" | "random";
+  /** Most slices that a validation looks at. */
+  readonly validationSlices: number;
+  /** Of the random validation order. */
+  readonly seed: number;
+}
+
+export interface TrainingData {
+  readonly all: Slices;
+  readonly train: Slices;
+  readonly validation: Slices;
+  /** Edge lengths of the pixels and the slice distance, nm. */
+  readonly voxelSize: Vec3;
+}
+
+export interface TrainOptions {
+  readonly data: TrainingDataOptions;
+  readonly settings: (train: Slices) => TrainingSettings;
+  readonly backend: BackendName | "auto";
+  readonly folder: string;
+  readonly resume: boolean;
+  readonly checkpointSteps: number;
+  readonly checkpointMinutes: number;
+  readonly command: string;
+  /** Written when the training has ended. */
+  readonly package?: Omit<PackageDescription, "command">;
+}
+
+/** Whole factors from the data's in-plane voxel size to the wanted one. @throws Error when none is near. */
+export function averagingFactor(size: Vec3, wanted: number): [number, number] {
+  return [size[0], size[1]].map((edge) => {
+    const ratio = wanted / edge;
+    const factor = Math.max(1, Math.round(ratio));
+    if (Math.abs(Math.log(ratio / factor)) > Math.log(1.25)) {
+      throw new Error(
+        `a training voxel size of ${wanted} nm is not near a whole multiple of the data's ${edge} nm: take ${edge * factor}`,
+      );
+    }
+    return factor;
+  }) as [number, number];
+}
+
+/** Opens both volumes, checks that they fit, and reads the slices. */
+export async function loadTrainingData(options: TrainingDataOptions): Promise<TrainingData> {
+  const { voxelSize, window, ignore } = options;
+  const em = await openVolume(options.images, { voxelSize });
+  const labels = await openVolume(options.labels, { voxelSize });
+  try {
+    const [a, b] = [em.scales[0].bounds.upper, labels.scales[0].bounds.upper];
+    if (a.some((n, axis) => n !== b[axis])) {
+      throw new VolumeError(
+        labels.name,
+        `is ${b.join(" x ")} voxels, but ${em.name} is ${a.join(" x ")}: give the labels of that EM`,
+      );
+    }
+    // The finest scale of both: coarse label scales are samples, not the fractions that are wanted here.
+    const { bounds, voxelSize: size } = em.scales[0];
+    const box = options.region ? parseRegion(options.region, bounds) : bounds;
+    const factor = averagingFactor(size, options.trainVoxelSize);
+    const all = await loadSlices(em, labels, { box, factor, window, ignore });
+    const order = options.validationOrder === "random" ? shuffled(all.em.length, options.seed) : undefined;
+    const { train, validation } = splitSlices(all, options.validation, order);
+    return {
+      all,
+      train,
+      validation: thinSlices(validation, options.validationSlices),
+      voxelSize: [size[0] * factor[0], size[1] * factor[1], size[2]],
+    };
+  } finally {
+    await em.close?.();
+    await labels.close?.();
+  }
+}
+
+function shuffled(n: number, seed: number): number[] {
+  const random = new Random(seed);
+  const order = Array.from({ length: n }, (_, i) => i);
+  for (let i = n - 1; i > 0; i--) {
+    const j = random.integer(i + 1);
+    [order[i], order[j]] = [order[j], order[i]];
+  }
+  return order;
+}
+
+/** Names what differs, for the error message. */
+function changedSettings(before: object, after: object): string {
+  const [a, b] = [before, after] as Record<string, unknown>[];
+  return Object.keys({ ...a, ...b })
+    .filter((key) => JSON.stringify(a[key]) !== JSON.stringify(b[key]))
+    .map((key) => `${key} was ${JSON.stringify(a[key])}, now ${JSON.stringify(b[key])}`)
+    .join("; ");
+}
+
+function checkResumable(
+  checkpoint: Checkpoint | null,
+  settings: TrainingSettings,
+  options: TrainOptions,
+): void {
+  if (!checkpoint) return;
+  const file = join(options.folder, CHECKPOINT_FILE);
+  if (!options.resume) throw new Error(`${file} exists: give --resume to go on from it, or another --out`);
+  const changed = changedSettings(checkpoint.settings, settings);
+  if (changed !== "")
+    throw new Error(`${file} is of other settings (${changed}): give the same, or another --out`);
+}
+
+/** Trains in a run folder, from its checkpoint if there is one and `resume` is set, and packages the result. */
+export async function trainInFolder(options: TrainOptions): Promise<void> {
+  const { folder } = options;
+  const checkpoint = await readCheckpoint(folder);
+  const data = await loadTrainingData(options.data);
+  const settings = options.settings(data.train);
+  checkSettings(settings);
+  checkResumable(checkpoint, settings, options);
+  const backend = await selectBackend(options.backend);
+  const network = buildAttentionUNet(settings.network);
+  process.stderr.write(
+    `${data.train.em.length} slices to train on, ${data.validation.em.length} to validate, ` +
+      `${data.all.width} x ${data.all.height} pixels of ${data.voxelSize[0]} nm; ` +
+      `${network.model.countParams()} parameters; ${backend.description}\n`,
+  );
+  await writeRunFile(folder, { command: options.command, backend, settings, data: options.data });
+  const interrupt = new AbortController();
+  const stop = () => interrupt.abort();
+  process.once("SIGINT", stop).once("SIGTERM", stop);
+  const host = await openRunFolder({
+    folder,
+    totalSteps: settings.steps,
+    startStep: checkpoint?.progress.step ?? 0,
+    checkpointSteps: options.checkpointSteps,
+    checkpointMinutes: options.checkpointMinutes,
+    signal: interrupt.signal,
+  });
+  try {
+    const { progress, stopped, weights } = await runTraining(
+      {
+        network,
+        train: data.train,
+        validation: data.validation,
+        settings,
+        checkpoint: checkpoint ?? undefined,
+      },
+      host,
+    );
+    const { best, step } = progress;
+    if (stopped === "interrupted") {
+      process.stderr.write(`stopped after step ${step}; go on with --resume\n`);
+      return;
+    }
+    const score = best ? `; best at step ${best.step}: IoU per slice ${best.iouPerSlice.toFixed(4)}` : "";
+    process.stderr.write(
+      `trained ${step} steps${stopped === "patience" ? " (no better for long)" : ""}${score}\n`,
+    );
+    if (options.package) {
+      const criterion = best
+        ? `validation ${settings.select === "loss" ? "loss" : "IoU per slice"}`
+        : "last step";
+      await packageTraining(
+        { ...options.package, command: options.command },
+        weights,
+        settings,
+        data.all,
+        data.voxelSize,
+        options.data.window,
+        { criterion, step: best?.step ?? step },
+      );
+      process.stderr.write(`packaged as ${options.package.folder}\n`);
+    }
+  } finally {
+    await host.finish();
+    process.off("SIGINT", stop).off("SIGTERM", stop);
+  }
+}
