@@ -79,14 +79,12 @@ export class PersistentTier {
   async load(key: string, length: number): Promise<Uint8Array<ArrayBuffer> | undefined> {
     const waiting = this.queue.get(key);
     if (waiting !== undefined) return waiting.length === length ? waiting : undefined;
-    const backing = await this.ready();
-    if (backing === undefined) return undefined;
-    const file = await this.attempt(() => patiently(backing.read(key), this.options.patience));
+    const file = await this.ask((backing) => backing.read(key));
     if (file === undefined) return undefined;
     const voxels = await decodeEntry(key, length, file.bytes);
     if (voxels === undefined) {
       this.counts.damaged += 1;
-      await this.attempt(() => patiently(backing.remove(key), this.options.patience));
+      await this.ask((backing) => backing.remove(key));
       return undefined;
     }
     this.counts.hits += 1;
@@ -110,9 +108,7 @@ export class PersistentTier {
 
   async has(key: string): Promise<boolean> {
     if (this.queue.has(key)) return true;
-    const backing = await this.ready();
-    if (backing === undefined) return false;
-    return (await this.attempt(() => patiently(backing.has(key), this.options.patience))) ?? false;
+    return (await this.ask((backing) => backing.has(key))) ?? false;
   }
 
   /** Resolves when everything that was queued is written or given up. */
@@ -135,10 +131,14 @@ export class PersistentTier {
     return { ...this.state, ...this.counts, queued: this.queue.size, bytes: this.total ?? 0 };
   }
 
-  /** The backing, unless it is off or does not open in time. */
-  private async ready(): Promise<Backing | undefined> {
+  /** Asks the backing, unless it is off; undefined when it fails, or does not open and answer in time. */
+  private async ask<T>(question: (backing: Backing) => Promise<T>): Promise<T | undefined> {
     if (this.state.state === "off") return undefined;
-    return this.attempt(() => patiently(this.opening, this.options.patience));
+    const answer = async () => {
+      const backing = await this.opening;
+      return backing === undefined ? undefined : question(backing);
+    };
+    return this.attempt(() => patiently(answer(), this.options.patience));
   }
 
   /** Runs an operation; its failure counts, and too many in a row turn the tier off. */

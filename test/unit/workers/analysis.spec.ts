@@ -1,0 +1,113 @@
+import * as Comlink from "comlink";
+import { afterEach, describe, expect, it } from "vitest";
+import { summarise } from "../../../src/morphology/summary.js";
+import { labelProbability } from "../../../src/segmentation/label.js";
+import type { Vec3 } from "../../../src/volume/types.js";
+import { type AnalysisApi, type AnalysisRequest, analyse, createAnalysis } from "../../../workers/analyse.js";
+import { exposeApi } from "../../../workers/expose.js";
+
+const SIZE: Vec3 = [32, 24, 4];
+const settings = { threshold: 0.5, minimumVoxels: 0, connectivity: 26 } as const;
+
+function request(threshold = 0.5): AnalysisRequest {
+  const probability = Uint8Array.from({ length: 32 * 24 * 4 }, (_, i) => 127 + 100 * Math.sin(i / 5));
+  return { probability, size: SIZE, sliceAxis: 2, settings: { ...settings, threshold } };
+}
+
+describe("analyse", () => {
+  it("labels and summarises a chunk", () => {
+    const { probability } = request();
+    const labelling = labelProbability(probability, SIZE, settings);
+    const result = analyse(request());
+    expect(result.labels).toEqual(labelling.labels);
+    expect(result.count).toBe(labelling.count);
+    expect(result.summary).toEqual(summarise(labelling, { sliceAxis: 2 }));
+    expect(result.summary.regions).toBeGreaterThan(0);
+    expect(result.milliseconds).toBeGreaterThan(0);
+  });
+
+  it("rejects what does not fit together", () => {
+    expect(() => analyse({ ...request(), size: [1, 2, 3] })).toThrow("do not make a box of 1 x 2 x 3");
+    expect(() => analyse({ ...request(), sliceAxis: 3 as 2 })).toThrow("axis 0, 1 or 2");
+    expect(() => analyse({ ...request(), probability: [] as unknown as Uint8Array })).toThrow(TypeError);
+  });
+});
+
+describe("createAnalysis", () => {
+  it("drops a call when a newer one with its id, or a cancel, has come", async () => {
+    const delivered: number[] = [];
+    const api = createAnalysis((result) => {
+      delivered.push(result.count);
+      return result;
+    });
+    const older = api.label("a", request(0.2));
+    const newer = api.label("a", request(0.8));
+    const other = api.label("b", request(0.8));
+    const cancelled = api.label("c", request(0.8));
+    api.cancel("c");
+    await expect(older).rejects.toMatchObject({ name: "AbortError" });
+    await expect(cancelled).rejects.toMatchObject({ name: "AbortError" });
+    const { count } = analyse(request(0.8));
+    expect([(await newer).count, (await other).count]).toEqual([count, count]);
+    expect(delivered).toEqual([count, count]);
+  });
+});
+
+describe("exposeApi", () => {
+  const open: MessagePort[] = [];
+  afterEach(() => {
+    for (const port of open.splice(0)) port.close();
+  });
+
+  function connect(api: Parameters<typeof exposeApi>[0]): MessagePort {
+    const { port1, port2 } = new MessageChannel();
+    open.push(port1, port2);
+    exposeApi(api, port1);
+    return port2;
+  }
+
+  it("speaks Comlink: results, transfers, errors with their name", async () => {
+    const results: Uint32Array[] = [];
+    const { label, cancel } = createAnalysis((result) => {
+      results.push(result.labels);
+      return Comlink.transfer(result, [result.labels.buffer as ArrayBuffer]);
+    });
+    const api = Comlink.wrap<AnalysisApi>(connect({ label, cancel }));
+    const older = api.label("a", request(0.2)).catch((error: Error) => error.name);
+    const newer = await api.label("a", request(0.8));
+    expect(await older).toBe("AbortError");
+    expect(newer.labels).toEqual(analyse(request(0.8)).labels);
+    expect(results.map(({ length }) => length)).toEqual([0]);
+    await expect(api.label("b", { ...request(), size: [1, 1, 1] })).rejects.toThrow("box of 1 x 1 x 1");
+    api[Comlink.releaseProxy]();
+  });
+
+  it.each([
+    ["a path to Function", { type: "APPLY", path: ["hello", "constructor"], argumentList: [] }],
+    ["the prototype", { type: "GET", path: ["__proto__"] }],
+    ["the constructor", { type: "APPLY", path: ["constructor"], argumentList: [] }],
+    ["an inherited name", { type: "APPLY", path: ["toString"], argumentList: [] }],
+    ["reading a method", { type: "GET", path: ["hello"] }],
+    ["setting", { type: "SET", path: ["hello"], value: { type: "RAW", value: 1 } }],
+    ["constructing", { type: "CONSTRUCT", path: ["hello"], argumentList: [] }],
+    ["a new endpoint", { type: "ENDPOINT" }],
+    ["a path that is no list", { type: "APPLY", path: "hello", argumentList: [] }],
+    ["arguments that are no list", { type: "APPLY", path: ["hello"], argumentList: 1 }],
+    ["a type that is unknown", { type: "EVAL", path: ["hello"], argumentList: [] }],
+  ])("refuses %s and stays alive", async (_what, message) => {
+    const port = connect({ hello: () => "hello" });
+    const ask = (data: object) =>
+      new Promise<{ name?: string; type: string; value: { isError?: boolean; value?: { message: string } } }>(
+        (resolve) => {
+          port.onmessage = (event) => resolve(event.data);
+          port.postMessage({ id: "1", ...data });
+        },
+      );
+    const answer = await ask(message);
+    expect(answer).toMatchObject({ name: "throw", value: { isError: true } });
+    expect(answer.value.value!.message).toBe("the worker only answers calls of hello");
+    port.postMessage(null);
+    port.postMessage({ type: "APPLY", path: ["hello"], argumentList: [] });
+    expect(await ask({ type: "APPLY", path: ["hello"], argumentList: [] })).toMatchObject({ value: "hello" });
+  });
+});
