@@ -12,19 +12,28 @@ import { disableContextMenu, disableWheel } from "neuroglancer/unstable/ui/disab
 import { bindTitle } from "neuroglancer/unstable/ui/title.js";
 import { UrlHashBinding } from "neuroglancer/unstable/ui/url_hash_binding.js";
 import { Viewer } from "neuroglancer/unstable/viewer.js";
+import "../../layers/mito_layer/register.js";
+import { addMorphologyPanel } from "../../layers/morphology_panel/panel.js";
+import { MorphologyPanelState } from "../../layers/morphology_panel/panel_state.js";
 import { makeDataContext } from "./data_context.js";
+import { SourceErrorMessages } from "./error_messages.js";
+import { addToolbar } from "./toolbar.js";
 
 /**
  * Starts Neuroglancer in `target` as its own `setupDefaultViewer` does, but with our data-management context (our
  * chunk worker) and without the "add a layer" dialog, whose place the start page takes. The state comes from the
  * URL's fragment and goes back there.
  */
-export function startViewer(target: HTMLElement): Viewer {
+export function startViewer(target: HTMLElement, openStartPage: () => void): Viewer {
   disableContextMenu();
   disableWheel();
   const display = new DisplayContext(target);
   const viewer = new Viewer(display, { dataContext: makeDataContext(display), showLayerDialog: false });
   setDefaultInputEventBindings(viewer.inputEventBindings);
+  const morphology = new MorphologyPanelState();
+  addMorphologyPanel(viewer, morphology);
+  addToolbar(viewer, morphology, openStartPage);
+  viewer.registerDisposer(new SourceErrorMessages(viewer));
   bindState(viewer);
   viewer.registerDisposer(bindTitle(viewer.title));
   bindDefaultCopyHandler(viewer);
@@ -39,7 +48,8 @@ function bindState(viewer: Viewer) {
   let message: StatusMessage | undefined;
   viewer.registerDisposer(
     binding.parseError.changed.add(() => {
-      message?.dispose();
+      // Its "Dismiss" button disposes of it too, and it does not bear that twice.
+      if (message?.element.isConnected) message.dispose();
       message = undefined;
       const error: unknown = binding.parseError.value;
       if (error === undefined) return;

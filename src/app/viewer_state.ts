@@ -1,0 +1,57 @@
+import { isMitoUrl, wrapSource } from "../../layers/mito_layer/source_url.js";
+import type { Volume } from "./catalogue.js";
+
+/** Panels beside the view: wide enough for their text, narrow enough to leave half of a 1280-pixel page to the EM. */
+const LAYER_PANEL_SIZE = 290;
+
+/** JSON of a layer that predicts on `source` with `model`. */
+export function predictionLayer(source: string, model: string, name: string) {
+  return { type: "mito", name, source: wrapSource(source, { model, tta: "none" }) };
+}
+
+/**
+ * Neuroglancer state of a volume with a prediction on it: one cross-section along the slices, both panels open.
+ * Without a model, or for a source that is a prediction itself, only the volume.
+ */
+export function volumeState(volume: Volume, model: string | undefined) {
+  const { voxelSize, position, scale, source, layer } = volume;
+  if (isMitoUrl(source)) return { layers: [{ type: "mito", name: layer, source }], layout: "xy" };
+  const prediction =
+    model === undefined ? undefined : predictionLayer(source, model, `mitochondria (${model})`);
+  return {
+    ...(voxelSize !== undefined && {
+      dimensions: Object.fromEntries(
+        ["x", "y", "z"].map((name, axis) => [name, [voxelSize[axis] * 1e-9, "m"]]),
+      ),
+    }),
+    ...(position !== undefined && { position }),
+    ...(scale !== undefined && { crossSectionScale: scale }),
+    layers: [{ type: "image", name: layer, source }, ...(prediction === undefined ? [] : [prediction])],
+    ...(prediction !== undefined && {
+      selectedLayer: { visible: true, layer: prediction.name, size: LAYER_PANEL_SIZE },
+      morphologyPanel: { visible: true },
+    }),
+    layout: "xy",
+  };
+}
+
+/** The fragment of an address that opens `state`. */
+export function stateFragment(state: object): string {
+  return `#!${encodeURIComponent(JSON.stringify(state))}`;
+}
+
+/**
+ * Whether a fragment holds something to show: a state with layers, or the address of one. What cannot be read counts
+ * too, so that Neuroglancer says what is wrong with it.
+ */
+export function hasContent(fragment: string): boolean {
+  if (fragment === "" || fragment === "#" || fragment === "#!") return false;
+  try {
+    const state: unknown = JSON.parse(decodeURIComponent(fragment.replace(/^#!\+?/, "")));
+    if (typeof state !== "object" || state === null) return true;
+    const { layers } = state as { layers?: unknown };
+    return typeof layers === "object" && layers !== null && Object.keys(layers).length > 0;
+  } catch {
+    return true;
+  }
+}
