@@ -2,12 +2,16 @@ import { Command } from "commander";
 
 /** One file a sub-command; each is loaded only when asked for, so that `--help` stays instant. */
 const commands: Record<string, () => Promise<{ register(program: Command): void }>> = {
+  import: () => import("./import.js"),
   train: () => import("./train.js"),
 };
 
 export async function main(argv: string[]): Promise<void> {
-  const program = new Command("chondria").description("Domain-adapted mitochondria segmentation on EM volumes");
-  const wanted = argv[0] !== undefined && Object.hasOwn(commands, argv[0]) ? [argv[0]] : Object.keys(commands);
+  const program = new Command("chondria").description(
+    "Domain-adapted mitochondria segmentation on EM volumes",
+  );
+  const wanted =
+    argv[0] !== undefined && Object.hasOwn(commands, argv[0]) ? [argv[0]] : Object.keys(commands);
   for (const name of wanted) (await commands[name]()).register(program);
   try {
     await program.parseAsync(argv, { from: "user" });

@@ -37,7 +37,10 @@ export interface ImportOptions extends ImportSourceOptions {
 export interface ImportProgress {
   /** Voxels written, of all levels, with those of an earlier run. */
   readonly done: number;
+  /** Those of an earlier run alone. */
+  readonly before: number;
   readonly total: number;
+  /** Level that was worked on last. */
   readonly level: number;
 }
 
@@ -134,7 +137,8 @@ async function writeRows(
 ): Promise<void> {
   const voxels = rows.map(({ level, row }) => boxVolume(writer.rowBox(level, row)));
   const total = voxels.reduce((a, b) => a + b);
-  let done = voxels.slice(0, claim.done).reduce((a, b) => a + b, 0);
+  const before = voxels.slice(0, claim.done).reduce((a, b) => a + b, 0);
+  let done = before;
   const origin = source.scales[0].bounds.lower;
   const shifted = (corner: Vec3): Vec3 => [
     corner[0] + origin[0],
@@ -153,7 +157,7 @@ async function writeRows(
     }
     await claim.advance(i + 1);
     done += voxels[i];
-    onProgress?.({ done, total, level });
+    onProgress?.({ done, before, total, level });
   }
 }
 
