@@ -15,12 +15,12 @@ export interface Backing {
   /** The file's content, or undefined when there is none. */
   read(name: string): Promise<{ bytes: Uint8Array; time: number } | undefined>;
   /**
-   * Writes the whole file or nothing, also when two tabs write the same name.
+   * Writes the whole file or nothing. Where two tabs write or remove the same name at once, either may win.
    * @throws DOMException QuotaExceededError when the browser grants no more room.
    */
   write(name: string, bytes: Uint8Array<ArrayBuffer>): Promise<void>;
   has(name: string): Promise<boolean>;
-  /** A name that does not exist is no error. */
+  /** A name that does not exist, or is in use by another tab, is no error. */
   remove(name: string): Promise<void>;
   list(): Promise<StoredFile[]>;
 }

@@ -26,38 +26,42 @@ class OpfsBacking implements Backing {
   constructor(private readonly directory: FileSystemDirectoryHandle) {}
 
   async read(name: string) {
-    const handle = await absent(this.directory.getFileHandle(name));
-    if (handle === undefined) return undefined;
-    const file = await absent(handle.getFile());
-    if (file === undefined) return undefined;
-    return { bytes: new Uint8Array(await file.arrayBuffer()), time: file.lastModified };
+    return unlessInUse(async () => {
+      const file = await (await this.directory.getFileHandle(name)).getFile();
+      // Empty until its first writer closes it.
+      if (file.size === 0) return undefined;
+      return { bytes: new Uint8Array(await file.arrayBuffer()), time: file.lastModified };
+    });
   }
 
   async write(name: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
-    const handle = await this.directory.getFileHandle(name, { create: true });
-    const writable = await handle.createWritable();
-    try {
-      await writable.write(bytes);
-      await writable.close();
-    } catch (error) {
-      await writable.abort().catch(() => {});
-      throw error;
-    }
+    await unlessInUse(async () => {
+      const handle = await this.directory.getFileHandle(name, { create: true });
+      const writable = await handle.createWritable();
+      try {
+        await writable.write(bytes);
+        await writable.close();
+      } catch (error) {
+        await writable.abort().catch(() => {});
+        throw error;
+      }
+    });
   }
 
   async has(name: string): Promise<boolean> {
-    return (await absent(this.directory.getFileHandle(name))) !== undefined;
+    const size = async () => (await (await this.directory.getFileHandle(name)).getFile()).size;
+    return ((await unlessInUse(size)) ?? 0) > 0;
   }
 
   async remove(name: string): Promise<void> {
-    await absent(this.directory.removeEntry(name));
+    await unlessInUse(() => this.directory.removeEntry(name));
   }
 
   async list(): Promise<StoredFile[]> {
     const files: StoredFile[] = [];
     for await (const [name, handle] of this.directory.entries()) {
       if (handle.kind !== "file") continue;
-      const file = await absent((handle as FileSystemFileHandle).getFile());
+      const file = await unlessInUse(() => (handle as FileSystemFileHandle).getFile());
       if (file === undefined) continue;
       if (KEY.test(name)) files.push({ name, bytes: file.size, time: file.lastModified });
       else if (Date.now() - file.lastModified > STALE_MS) await this.remove(name);
@@ -66,12 +70,20 @@ class OpfsBacking implements Backing {
   }
 }
 
-/** Undefined when what was asked for does not exist, or another tab has just removed it. */
-async function absent<T>(asked: Promise<T>): Promise<T | undefined> {
+/** Errors of a file that does not exist, or that another tab writes or removes at this moment. */
+const IN_USE = new Set([
+  "NotFoundError",
+  "NotReadableError",
+  "NoModificationAllowedError",
+  "InvalidStateError",
+]);
+
+/** Undefined when a file is missing or in use: the same to a cache. */
+async function unlessInUse<T>(operation: () => Promise<T>): Promise<T | undefined> {
   try {
-    return await asked;
+    return await operation();
   } catch (error) {
-    if (error instanceof DOMException && error.name === "NotFoundError") return undefined;
+    if (error instanceof DOMException && IN_USE.has(error.name)) return undefined;
     throw error;
   }
 }
