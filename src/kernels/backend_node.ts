@@ -2,6 +2,7 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import type { BackendName } from "../inference/types.js";
 import { installBatchNormTraining } from "./batch_norm.js";
+import { watchGpuErrors } from "./gpu_errors.js";
 import { tf } from "./tf.js";
 import { installWasmKernels } from "./wasm_kernels.js";
 
@@ -9,11 +10,18 @@ export interface SelectedBackend {
   readonly name: BackendName;
   /** For people: which hardware or library. */
   readonly description: string;
+  /** WebGPU only: messages of errors that no scope caught; tfjs itself goes on with zeros after them. */
+  readonly gpuErrors: readonly string[];
+}
+
+interface Loaded {
+  readonly name: BackendName;
+  readonly description: string;
 }
 
 const require = createRequire(import.meta.url);
 
-function loadTensorflow(): SelectedBackend | null {
+function loadTensorflow(): Loaded | null {
   try {
     require("@tensorflow/tfjs-node");
     return { name: "tensorflow", description: "TensorFlow (native addon @tensorflow/tfjs-node)" };
@@ -23,7 +31,7 @@ function loadTensorflow(): SelectedBackend | null {
 }
 
 /** Dawn for Node; null without an adapter, and (unless `software`) with one that runs on the CPU. */
-async function loadWebgpu(software: boolean): Promise<SelectedBackend | null> {
+async function loadWebgpu(software: boolean): Promise<Loaded | null> {
   const { create, globals } = await import("webgpu");
   Object.assign(globalThis, globals);
   const gpu = create([]);
@@ -41,7 +49,7 @@ async function loadWebgpu(software: boolean): Promise<SelectedBackend | null> {
   return { name: "webgpu", description: `WebGPU (${info.description || info.vendor || "unknown adapter"})` };
 }
 
-async function loadWasm(): Promise<SelectedBackend> {
+async function loadWasm(): Promise<Loaded> {
   const { setWasmPaths } = await import("@tensorflow/tfjs-backend-wasm");
   setWasmPaths(`${join(dirname(require.resolve("@tensorflow/tfjs-backend-wasm")))}/`);
   return { name: "wasm", description: "WebAssembly SIMD, one thread" };
@@ -53,7 +61,7 @@ async function loadWasm(): Promise<SelectedBackend> {
  * @throws Error when the wanted engine is not to be had here.
  */
 export async function selectBackend(wanted: BackendName | "auto"): Promise<SelectedBackend> {
-  let selected: SelectedBackend | null = null;
+  let selected: Loaded | null = null;
   if (wanted === "auto" || wanted === "tensorflow") selected = loadTensorflow();
   if (!selected && (wanted === "auto" || wanted === "webgpu")) {
     selected = await loadWebgpu(wanted === "webgpu").catch((cause) => {
@@ -71,5 +79,5 @@ export async function selectBackend(wanted: BackendName | "auto"): Promise<Selec
   await tf.ready();
   if (selected.name === "wasm") installWasmKernels();
   installBatchNormTraining();
-  return selected;
+  return { ...selected, gpuErrors: selected.name === "webgpu" ? watchGpuErrors().errors : [] };
 }

@@ -1,5 +1,6 @@
 import type { BackendName } from "../inference/types.js";
 import { installBatchNormTraining } from "./batch_norm.js";
+import { watchGpuErrors } from "./gpu_errors.js";
 import { tf } from "./tf.js";
 import { installWasmKernels } from "./wasm_kernels.js";
 
@@ -20,9 +21,6 @@ export interface WorkerBackend {
   readonly gpuErrors: readonly string[];
 }
 
-/** Errors repeat with every dispatch: the first ones say it. */
-const KEPT_ERRORS = 20;
-
 async function startWebgpu(software: boolean): Promise<WorkerBackend | null> {
   const adapter = await globalThis.navigator?.gpu?.requestAdapter({ powerPreference: "high-performance" });
   if (!adapter) return null;
@@ -34,18 +32,13 @@ async function startWebgpu(software: boolean): Promise<WorkerBackend | null> {
   await import("@tensorflow/tfjs-backend-webgpu");
   if (!(await tf.setBackend("webgpu"))) return null;
   await tf.ready();
-  const { device } = tf.backend() as unknown as { device: GPUDevice };
-  const gpuErrors: string[] = [];
-  device.addEventListener("uncapturederror", (event) => {
-    if (gpuErrors.length < KEPT_ERRORS) gpuErrors.push(event.error.message);
-    console.error(`WebGPU: ${event.error.message}`);
-  });
+  const { device, errors } = watchGpuErrors();
   const hardware = [info.vendor, info.architecture, info.description].filter((part) => part !== "").join(" ");
   return {
     name: "webgpu",
     description: `WebGPU (${hardware || "unnamed adapter"})`,
     lost: device.lost,
-    gpuErrors,
+    gpuErrors: errors,
   };
 }
 

@@ -9,10 +9,10 @@ export type LossName = "bce" | "bce+dice";
 export function binaryCrossEntropy(labels: tf.Tensor, logits: tf.Tensor): tf.Scalar {
   const op = tf.customGrad((...args) => {
     const [z, save] = args as unknown as [tf.Tensor, tf.GradSaveFunc];
-    save([z]);
+    save([z, labels]);
     const value = tf.mean(tf.sub(tf.add(tf.relu(z), tf.log1p(tf.exp(tf.neg(tf.abs(z))))), tf.mul(z, labels)));
     const gradFunc = (dy: tf.Tensor, saved: tf.Tensor[]) => [
-      tf.mul(tf.sub(tf.sigmoid(saved[0]), labels), tf.div(dy, logits.size)),
+      tf.mul(tf.sub(tf.sigmoid(saved[0]), saved[1]), tf.div(dy, logits.size)),
     ];
     return { value, gradFunc };
   });

@@ -167,7 +167,13 @@ export async function trainInFolder(options: TrainOptions): Promise<void> {
         settings,
         checkpoint: checkpoint ?? undefined,
       },
-      host,
+      {
+        ...host,
+        onStep(report) {
+          if (backend.gpuErrors.length > 0) throw new Error(`step ${report.step}: ${backend.gpuErrors[0]}`);
+          host.onStep?.(report);
+        },
+      },
     );
     const { best, step } = progress;
     if (stopped === "interrupted") {

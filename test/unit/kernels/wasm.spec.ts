@@ -1,0 +1,20 @@
+import { expect, it } from "vitest";
+import { selectBackend } from "../../../src/kernels/backend_node.js";
+import { tf } from "../../../src/kernels/tf.js";
+import { gradientSuite } from "./gradient_suite.js";
+
+const { name } = await selectBackend("wasm");
+
+gradientSuite("wasm");
+
+it("is the backend asked for, with a filter gradient that tfjs lacks", () => {
+  expect(name).toBe("wasm");
+  expect(tf.getKernel("Conv2DBackpropFilter", "wasm")).toBeDefined();
+});
+
+it("refuses layouts it does not know", () => {
+  const { kernelFunc } = tf.getKernel("Conv2DBackpropFilter", "wasm");
+  const x = tf.zeros([1, 4, 4, 1]) as tf.Tensor4D;
+  const attrs = { strides: 1, pad: "same", dataFormat: "NCHW", filterShape: [3, 3, 1, 1] };
+  expect(() => kernelFunc({ inputs: { x, dy: x }, attrs, backend: tf.backend() })).toThrow(/NHWC/);
+});
