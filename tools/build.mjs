@@ -6,8 +6,8 @@ import { join, relative, resolve } from "node:path";
 
 export const root = resolve(import.meta.dirname, "..");
 
-/** What a build depends on. The lockfile stands for node_modules. */
-const INPUTS = ["src", "layers", "workers", "models", "vendor", "webpack.config.js", "package-lock.json"];
+/** What a build depends on. The lockfile stands for node_modules; models are served from where they are. */
+const INPUTS = ["src", "layers", "workers", "vendor", "webpack.config.js", "package-lock.json"];
 const STAMP = ".inputs.sha256";
 
 function* files(path) {

@@ -6,6 +6,7 @@ import {
   getWatchableRenderLayerTransform,
   type WatchableRenderLayerTransform,
 } from "neuroglancer/unstable/render_coordinate_transform.js";
+import { StatusMessage } from "neuroglancer/unstable/status.js";
 import { trackableAlphaValue } from "neuroglancer/unstable/trackable_alpha.js";
 import { WatchableValue } from "neuroglancer/unstable/trackable_value.js";
 import type { ChunkReport, MitoSource } from "../mito/base.js";
@@ -16,6 +17,7 @@ import { MitoLayerState } from "./state.js";
 
 /** A slider that is dragged fires many times a frame; labels change at most this often (ms). */
 const SETTINGS_INTERVAL = 50;
+const MESSAGE_TIME = 10_000;
 
 /** A segmentation layer whose objects are predicted where one looks. */
 export class MitoUserLayer extends SegmentationUserLayer {
@@ -99,6 +101,7 @@ export class MitoUserLayer extends SegmentationUserLayer {
 
   override restoreState(specification: unknown): void {
     super.restoreState(specification);
-    this.state.restoreState(specification);
+    for (const problem of this.state.restoreState(specification))
+      StatusMessage.showTemporaryMessage(`Layer “${this.managedLayer.name}”: ${problem}`, MESSAGE_TIME);
   }
 }

@@ -1,7 +1,7 @@
 import { TrackableBoolean } from "neuroglancer/unstable/trackable_boolean.js";
 import { TrackableValue } from "neuroglancer/unstable/trackable_value.js";
 import { RefCounted } from "neuroglancer/unstable/util/disposable.js";
-import { verifyFiniteFloat, verifyObject } from "neuroglancer/unstable/util/json.js";
+import { verifyBoolean, verifyFiniteFloat, verifyObject } from "neuroglancer/unstable/util/json.js";
 import { NullarySignal } from "neuroglancer/unstable/util/signal.js";
 import type { LabelSettings } from "../../src/segmentation/types.js";
 import { DEFAULT_LABEL_SETTINGS } from "../mito/base.js";
@@ -21,6 +21,12 @@ function verifyMinimumVoxels(value: unknown): number {
     throw new Error(`expected a whole number from 0 to ${LARGEST_MINIMUM}, but received ${number}`);
   return number;
 }
+
+const VALIDATORS = {
+  threshold: verifyThreshold,
+  minimumVoxels: verifyMinimumVoxels,
+  showProbability: verifyBoolean,
+};
 
 /**
  * What a mitochondria layer adds to a segmentation layer's state. All of it is what is done with probabilities that
@@ -54,16 +60,23 @@ export class MitoLayerState extends RefCounted {
     return Object.fromEntries(Object.entries(this.members()).map(([key, member]) => [key, member.toJSON()]));
   }
 
-  /** @throws Error naming the key that does not hold what it should. */
-  restoreState(json: unknown): void {
+  /**
+   * Takes what can be used and goes back to the default for the rest, so that one bad key does not keep a link from opening.
+   * @returns what could not be used, one line a key, for the user.
+   */
+  restoreState(json: unknown): string[] {
     const specification = verifyObject(json) as Record<string, unknown>;
+    const problems: string[] = [];
     for (const [key, member] of Object.entries(this.members())) {
+      const value = specification[key];
       try {
-        member.restoreState(specification[key]);
-      } catch (cause) {
-        const why = cause instanceof Error ? cause.message : String(cause);
-        throw new Error(`Mitochondria layer: ${JSON.stringify(key)}: ${why}`, { cause });
+        if (value !== undefined) VALIDATORS[key as keyof typeof VALIDATORS](value);
+        member.restoreState(value);
+      } catch (error) {
+        member.reset();
+        problems.push(`${key}: ${error instanceof Error ? error.message : error}; the default is used.`);
       }
     }
+    return problems;
   }
 }

@@ -68,7 +68,7 @@ export class MorphologyPanelState {
     for (const member of [this.location, this.scope, this.sorting, this.layer]) member.reset();
   }
 
-  /** @throws Error naming the key that does not hold what it should. */
+  /** What cannot be used becomes the default, as with Neuroglancer's own values. */
   restoreState(json: unknown): void {
     if (json === undefined) return;
     const { scope, order, layer } = verifyObject(json) as Record<string, unknown>;

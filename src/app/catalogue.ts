@@ -11,6 +11,10 @@ export interface Volume {
   readonly position?: readonly [number, number, number];
   /** Voxels (of `voxelSize`) a screen pixel. */
   readonly scale?: number;
+  /** Known mitochondria of this volume: a layer that is there to be switched on. */
+  readonly truth?: string;
+  /** It holds labels, not EM: shown as they are, without a prediction. */
+  readonly labels?: boolean;
   /** Words to look for in a model's id and training data: which model suits this tissue. */
   readonly suits?: readonly string[];
 }
@@ -19,11 +23,12 @@ export interface Volume {
 export const PHANTOM: Volume = {
   title: "Phantom EM volume",
   description: "Synthetic tissue, computed in this page, with known mitochondria. Works offline.",
-  source: "precomputed://phantom://default",
+  source: "precomputed://phantom://fib/1/em",
   layer: "phantom",
-  voxelSize: [8, 8, 8],
-  position: [2048, 2048, 1024],
-  scale: 1,
+  truth: "precomputed://phantom://fib/1/labels",
+  voxelSize: [5, 5, 5],
+  position: [20000, 20000, 4000],
+  scale: 2,
   suits: ["phantom"],
 };
 

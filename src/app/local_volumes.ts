@@ -6,21 +6,32 @@ const listSchema = v.object({
     v.object({
       name: v.pipe(v.string(), v.maxLength(500)),
       source: v.pipe(v.string(), v.maxLength(5000)),
-      description: v.optional(v.pipe(v.string(), v.maxLength(500))),
+      description: v.pipe(v.string(), v.maxLength(500)),
+      dataType: v.string(),
     }),
   ),
+  problems: v.array(v.object({ name: v.string(), error: v.string() })),
 });
 const PATH = "api/volumes.json";
+
+export interface LocalVolumes {
+  readonly volumes: readonly Volume[];
+  /** One line for each folder that looks like a volume and cannot be opened. */
+  readonly problems: readonly string[];
+}
+
+/** EM comes in 8 or 16 bits; what is wider holds labels. */
+const IMAGE_TYPES = new Set(["uint8", "uint16"]);
 
 /**
  * The volumes that the server of this page offers (`npm start -- --data <folder>`); none when it offers no list.
  * @throws Error naming the address when there is a list that cannot be read.
  */
-export async function localVolumes(): Promise<Volume[]> {
+export async function localVolumes(): Promise<LocalVolumes> {
   const url = new URL(PATH, document.baseURI).href;
   const response = await fetch(url);
   // A plain web host has no such address.
-  if (response.status === 404) return [];
+  if (response.status === 404) return { volumes: [], problems: [] };
   if (!response.ok)
     throw new Error(`The list of local volumes could not be read: ${url}: HTTP ${response.status}`);
   const result = v.safeParse(listSchema, await response.json());
@@ -28,10 +39,15 @@ export async function localVolumes(): Promise<Volume[]> {
     throw new Error(
       `The list of local volumes is not what was expected: ${url}: ${result.issues[0].message}`,
     );
-  return result.output.volumes.map(({ name, source, description }) => ({
-    title: name,
-    description: description ?? "",
-    source: source.replace(/\{origin\}/g, location.origin),
-    layer: name.split("/").at(-1)!,
-  }));
+  const { volumes, problems } = result.output;
+  return {
+    volumes: volumes.map(({ name, source, description, dataType }) => ({
+      title: name,
+      description,
+      source: source.replaceAll("{origin}", location.origin),
+      layer: name.split("/").at(-1)!,
+      labels: !IMAGE_TYPES.has(dataType),
+    })),
+    problems: problems.map(({ name, error }) => `${name}: ${error}`),
+  };
 }

@@ -2,25 +2,13 @@ import { element } from "../../layers/mito_layer/dom.js";
 import { availableModels } from "../../layers/mito_layer/model_list.js";
 import type { ModelEntry } from "../model/registry.js";
 import { PHANTOM, PUBLIC_VOLUMES, type Volume } from "./catalogue.js";
+import { chooseModel } from "./choose_model.js";
 import { describeEngine } from "./engine.js";
 import { localVolumes } from "./local_volumes.js";
 import { parseOpenInput } from "./open_input.js";
 import { stateFragment, volumeState } from "./viewer_state.js";
 
 const message = (error: unknown) => (error instanceof Error ? error.message : String(error));
-
-/** The model for a volume: the one asked for, else the first that was trained on something like it, else the first. */
-export function chooseModel(
-  models: readonly ModelEntry[],
-  asked: string,
-  { suits = [] }: Pick<Volume, "suits">,
-): string | undefined {
-  if (models.some(({ id }) => id === asked)) return asked;
-  const suited = models.find(({ id, source }) =>
-    suits.some((word) => `${id} ${source}`.toLowerCase().includes(word)),
-  );
-  return (suited ?? models.at(0))?.id;
-}
 
 /**
  * The first page: what can be opened, with which model. It knows nothing of the viewer; it hands the fragment of an
@@ -163,29 +151,24 @@ export class StartPage {
   }
 
   private async listLocal(): Promise<void> {
-    let volumes: Volume[];
     try {
-      volumes = await localVolumes();
+      const { volumes, problems } = await localVolumes();
+      const command = element("code", {}, "npm start -- --data <folder>");
+      this.local.replaceChildren(
+        volumes.length > 0
+          ? element("ul", { class: "start-cards" }, ...volumes.map((volume) => this.card(volume)))
+          : element(
+              "p",
+              { class: "start-soft" },
+              "None is served. Start with ",
+              command,
+              " to see what is in a folder.",
+            ),
+        ...problems.map((text) => element("p", { class: "start-error" }, text)),
+      );
     } catch (error) {
       this.local.replaceChildren(element("p", { class: "start-error" }, message(error)));
-      return;
     }
-    if (volumes.length > 0) {
-      this.local.replaceChildren(
-        element("ul", { class: "start-cards" }, ...volumes.map((v) => this.card(v))),
-      );
-      return;
-    }
-    const command = element("code", {}, "npm start -- --data <folder>");
-    this.local.replaceChildren(
-      element(
-        "p",
-        { class: "start-soft" },
-        "None is served. Start with ",
-        command,
-        " to see what is in a folder.",
-      ),
-    );
   }
 }
 

@@ -14,8 +14,9 @@ export function predictionLayer(source: string, model: string, name: string) {
  * Without a model, or for a source that is a prediction itself, only the volume.
  */
 export function volumeState(volume: Volume, model: string | undefined) {
-  const { voxelSize, position, scale, source, layer } = volume;
+  const { voxelSize, position, scale, source, layer, truth } = volume;
   if (isMitoUrl(source)) return { layers: [{ type: "mito", name: layer, source }], layout: "xy" };
+  if (volume.labels) return { layers: [{ type: "segmentation", name: layer, source }], layout: "xy" };
   const prediction =
     model === undefined ? undefined : predictionLayer(source, model, `mitochondria (${model})`);
   return {
@@ -26,7 +27,13 @@ export function volumeState(volume: Volume, model: string | undefined) {
     }),
     ...(position !== undefined && { position }),
     ...(scale !== undefined && { crossSectionScale: scale }),
-    layers: [{ type: "image", name: layer, source }, ...(prediction === undefined ? [] : [prediction])],
+    layers: [
+      { type: "image", name: layer, source },
+      ...(truth === undefined
+        ? []
+        : [{ type: "segmentation", name: "truth", source: truth, visible: false }]),
+      ...(prediction === undefined ? [] : [prediction]),
+    ],
     ...(prediction !== undefined && {
       selectedLayer: { visible: true, layer: prediction.name, size: LAYER_PANEL_SIZE },
       morphologyPanel: { visible: true },

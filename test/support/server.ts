@@ -1,0 +1,20 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { type RunningServer, startServer } from "../../src/server/static_server.js";
+import { ensureBuilt, root } from "../../tools/build.mjs";
+
+export interface AppOptions {
+  /** Folder of volumes to serve, as with `npm start -- --data`. */
+  readonly data?: string;
+  /** Folder of model packages; the repository's own without it. */
+  readonly models?: string;
+}
+
+/** The page as `npm start` serves it, built if need be, on a free port of this computer. The caller closes it. */
+export async function startApp({
+  data,
+  models = join(root, "models"),
+}: AppOptions = {}): Promise<RunningServer> {
+  const { dist } = await ensureBuilt();
+  return startServer({ dist, data, models: existsSync(models) ? models : undefined, port: 0 });
+}
