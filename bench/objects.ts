@@ -1,0 +1,200 @@
+/**
+ * Labelling and morphology on real masks (Lucchi++ train, 130 M voxels, where ../shared/data has it), against
+ * scipy.ndimage.label, skimage.measure.label and skimage.measure.regionprops_table where `CHONDRIA_PYTHON` (or python3) has
+ * them. Rounds are interleaved, so that a change of the machine's speed hits all alike; results must be the same.
+ */
+import { execFileSync, spawn } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { visitRegions } from "../src/morphology/regions.js";
+import { summarise } from "../src/morphology/summary.js";
+import { labelMask, labelProbability } from "../src/segmentation/label.js";
+import { openImageStack } from "../src/volume/image_stack_node.js";
+import type { Vec3 } from "../src/volume/types.js";
+
+interface Result {
+  readonly ms: number;
+  readonly count: number;
+  readonly solidity?: number;
+}
+
+interface Rival {
+  run(task: string, volume: string): Promise<Result>;
+  close(): void;
+}
+
+interface Mask {
+  readonly voxels: Uint8Array;
+  readonly size: Vec3;
+  readonly name: string;
+}
+
+const CHUNK: Vec3 = [256, 256, 8];
+const median = (values: number[]) => [...values].sort((a, b) => a - b)[values.length >> 1];
+
+/** Real masks, or without the data a lattice of ellipsoids of the same number of voxels as one tenth of it. */
+async function readMask(): Promise<Mask> {
+  const path = join(import.meta.dirname, "../../shared/data/Lucchi++/Train_Out");
+  if (existsSync(path)) {
+    const source = await openImageStack(path, { voxelSize: [5, 5, 5] });
+    const { bounds } = source.scales[0];
+    const values = await source.read(0, bounds);
+    const voxels = new Uint8Array(values.length);
+    for (let i = 0; i < values.length; ++i) voxels[i] = values[i] > 0 ? 1 : 0;
+    return { voxels, size: bounds.upper, name: "Lucchi++ train" };
+  }
+  const size: Vec3 = [512, 512, 48];
+  const voxels = new Uint8Array(size[0] * size[1] * size[2]);
+  for (let i = 0; i < voxels.length; ++i) {
+    const [x, y, z] = [i % 512, Math.floor(i / 512) % 512, Math.floor(i / 512 ** 2)];
+    voxels[i] = Math.hypot((x % 128) - 60, ((y + 20 * z) % 110) - 50, 3 * ((z % 40) - 18)) < 32 ? 1 : 0;
+  }
+  return { voxels, size, name: "ellipsoids (no Lucchi++ in ../shared/data)" };
+}
+
+/** The chunk of the viewer's size with the most foreground. */
+function fullestChunk({ voxels, size }: Mask): Uint8Array {
+  let best = new Uint8Array();
+  let most = -1;
+  for (let y0 = 0; y0 + 256 <= size[1]; y0 += 256) {
+    for (let x0 = 0; x0 + 256 <= size[0]; x0 += 256) {
+      const chunk = new Uint8Array(256 * 256 * 8);
+      let foreground = 0;
+      for (let i = 0; i < chunk.length; ++i) {
+        const [x, y, z] = [i % 256, (i >> 8) % 256, i >> 16];
+        const value = voxels[x0 + x + size[0] * (y0 + y + size[1] * z)];
+        chunk[i] = 255 * value;
+        foreground += value;
+      }
+      if (foreground > most) [most, best] = [foreground, chunk];
+    }
+  }
+  return best;
+}
+
+function noise(length: number): Uint8Array {
+  let state = 1;
+  return Uint8Array.from({ length }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state >>> 24;
+  });
+}
+
+async function startRival(folder: string): Promise<Rival | string> {
+  const python = process.env.CHONDRIA_PYTHON ?? "python3";
+  try {
+    execFileSync(python, ["-c", "import scipy.ndimage, skimage.measure"], { stdio: "pipe" });
+  } catch {
+    return `rivals missing: no scipy and skimage in ${python} (set CHONDRIA_PYTHON to a Python that has them)`;
+  }
+  const child = spawn(python, [join(import.meta.dirname, "objects_python.py"), folder], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  await lines.next();
+  return {
+    async run(task, volume) {
+      child.stdin.write(`${task} ${volume}\n`);
+      const { value, done } = await lines.next();
+      if (done) throw new Error("Python ended");
+      return JSON.parse(value as string) as Result;
+    },
+    close: () => void child.kill(),
+  };
+}
+
+const settings = { threshold: 0.5, minimumVoxels: 0, connectivity: 26 } as const;
+
+function chunkResult(probability: Uint8Array): Omit<Result, "ms"> {
+  const labelling = labelProbability(probability, CHUNK, settings);
+  const { solidity } = summarise(labelling, { sliceAxis: 2 });
+  return { count: labelling.count, solidity };
+}
+
+const mask = await readMask();
+const volumes: Record<string, Mask> = {
+  stack: mask,
+  chunk: { voxels: fullestChunk(mask), size: CHUNK, name: "its fullest chunk" },
+  noise: { voxels: noise(256 * 256 * 8), size: CHUNK, name: "a chunk of noise" },
+};
+const labelled = labelMask(mask.voxels, mask.size);
+/** What is measured: ours, and the rivals' names for the same. */
+const tasks = [
+  {
+    title: `label, ${mask.name}, ${(mask.voxels.length / 1e6).toFixed(0)} M voxels`,
+    volume: "stack",
+    rivals: { "scipy.ndimage.label": "scipy", "skimage.measure.label": "skimage" },
+    rounds: 3,
+    ours: () => ({ count: labelMask(mask.voxels, mask.size).count }),
+  },
+  {
+    title: "regions of its labels: area, solidity, eccentricity",
+    volume: "stack",
+    rivals: { "skimage regionprops_table": "regions" },
+    rounds: 3,
+    ours: () => {
+      let count = 0;
+      let sum = 0;
+      visitRegions(labelled, 2, ({ area, convexArea }) => {
+        if (area <= 10) return;
+        count += 1;
+        sum += area / convexArea;
+      });
+      return { count, solidity: sum / count };
+    },
+  },
+  ...["chunk", "noise"].map((volume) => ({
+    title: `threshold, label and summarise ${volumes[volume].name}, ${CHUNK.join(" x ")}`,
+    volume,
+    rivals: { "scipy label + skimage": "both" },
+    rounds: volume === "noise" ? 5 : 25,
+    ours: () => chunkResult(volumes[volume].voxels),
+  })),
+];
+
+const folder = mkdtempSync(join(tmpdir(), "chondria-bench-"));
+try {
+  const sizes = Object.entries(volumes).map(([name, { voxels, size }]) => {
+    writeFileSync(join(folder, name), voxels);
+    return [name, size];
+  });
+  writeFileSync(join(folder, "sizes.json"), JSON.stringify(Object.fromEntries(sizes)));
+  const rival = await startRival(folder);
+  if (typeof rival === "string") console.log(rival);
+  for (const { title, volume, rivals, rounds, ours } of tasks) {
+    const expected = ours();
+    const own: number[] = [];
+    const others = new Map(Object.keys(rivals).map((name) => [name, [] as number[]]));
+    for (let round = 0; round < rounds; ++round) {
+      const start = performance.now();
+      ours();
+      own.push(performance.now() - start);
+      if (typeof rival === "string") continue;
+      for (const [name, task] of Object.entries(rivals)) {
+        const result = await rival.run(task, volume);
+        others.get(name)!.push(result.ms);
+        const off = Math.abs((result.solidity ?? 0) - (expected.solidity ?? 0));
+        if (result.count !== expected.count) throw new Error(`${name}: ${result.count} objects`);
+        if (off > 1e-9) throw new Error(`${name}: solidity ${result.solidity}, ours ${expected.solidity}`);
+      }
+    }
+    const ms = median(own);
+    const rate = title.startsWith("label")
+      ? `, ${(mask.voxels.length / 1e3 / ms).toFixed(0)} M voxels/s`
+      : "";
+    console.log(`${title} (median of ${rounds})`);
+    console.log(`  ${"ours".padEnd(28)} ${ms.toFixed(1).padStart(9)} ms${rate}`);
+    for (const [name, times] of others) {
+      if (times.length === 0) continue;
+      const theirs = median(times);
+      console.log(
+        `  ${name.padEnd(28)} ${theirs.toFixed(1).padStart(9)} ms   ours is ${(theirs / ms).toFixed(1)} x as fast`,
+      );
+    }
+  }
+  if (typeof rival !== "string") rival.close();
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
