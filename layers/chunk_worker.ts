@@ -1,1 +1,2 @@
 import "neuroglancer/unstable/chunk_worker.bundle.js";
+import "./phantom_kvstore.js";

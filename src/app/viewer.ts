@@ -13,6 +13,7 @@ import { bindTitle } from "neuroglancer/unstable/ui/title.js";
 import { UrlHashBinding } from "neuroglancer/unstable/ui/url_hash_binding.js";
 import { Viewer } from "neuroglancer/unstable/viewer.js";
 import "../../layers/mito_layer/register.js";
+import "../../layers/phantom_kvstore.js";
 import { addMorphologyPanel } from "../../layers/morphology_panel/panel.js";
 import { MorphologyPanelState } from "../../layers/morphology_panel/panel_state.js";
 import { makeDataContext } from "./data_context.js";
