@@ -2,7 +2,10 @@ import { Command } from "commander";
 
 /** One file a sub-command; each is loaded only when asked for, so that `--help` stays instant. */
 const commands: Record<string, () => Promise<{ register(program: Command): void }>> = {
+  evaluate: () => import("./evaluate.js"),
   import: () => import("./import.js"),
+  models: () => import("./models.js"),
+  predict: () => import("./predict.js"),
   serve: () => import("./serve.js"),
   train: () => import("./train.js"),
 };

@@ -13,39 +13,57 @@ export interface PredictorOptions {
 }
 
 /** About 0.4 GB of feature maps for a base of 16 filters. */
-const MAX_TILE_PIXELS = 800 * 800;
+export const MAX_TILE_PIXELS = 800 * 800;
+
+/** A package's network on a backend, below any tiling. */
+export interface LoadedNetwork {
+  readonly run: Network;
+  dispose(): void;
+}
 
 /**
- * A model ready to predict. The backend must have been selected in this thread before (`selectBackend` of
- * src/kernels): this makes it the current one and builds the network on it.
+ * Builds the network of a package. The backend must have been selected in this thread before (`selectBackend` of
+ * src/kernels): this makes it the current one.
  * @throws ModelError when the package does not make a network; Error when the backend is not there.
+ */
+export async function createNetwork(model: ModelPackage, backend: BackendName): Promise<LoadedNetwork> {
+  await use(backend);
+  const network = await loadNetwork(model);
+  let disposed = false;
+  return {
+    async run(images, width, height) {
+      if (disposed) throw new Error(`the network of model ${model.id} is disposed`);
+      await use(backend);
+      return exclusively(() => guardGpu(() => forward(network, images, width, height)));
+    },
+    dispose(): void {
+      if (!disposed) network.dispose();
+      disposed = true;
+    },
+  };
+}
+
+/**
+ * A model ready to predict boxes of volumes, chunk by chunk or slice by slice with the same result.
+ * @throws ModelError, Error: see `createNetwork`.
  */
 export async function createPredictor(
   model: ModelPackage,
   backend: BackendName,
   { maxTilePixels = MAX_TILE_PIXELS, batch = 1 }: PredictorOptions = {},
 ): Promise<Predictor> {
-  await use(backend);
-  const network = await loadNetwork(model);
-  const run: Network = async (images, width, height) => {
-    await use(backend);
-    return exclusively(() => guardGpu(() => forward(network, images, width, height)));
-  };
-  let disposed = false;
+  const { run, dispose } = await createNetwork(model, backend);
+  const { field, voxelSize } = model.config;
   return {
-    field: model.config.field,
-    voxelSize: model.config.voxelSize,
+    field,
+    voxelSize,
     backend,
     async predict(request: PredictionRequest, { signal } = {}): Promise<PredictionResult> {
-      if (disposed) throw new Error(`the predictor of model ${model.id} is disposed`);
       const start = performance.now();
-      const result = await predictBox(request, model.config.field, run, { maxTilePixels, batch, signal });
+      const result = await predictBox(request, field, run, { maxTilePixels, batch, signal });
       return { ...result, milliseconds: performance.now() - start, backend };
     },
-    dispose(): void {
-      if (!disposed) network.dispose();
-      disposed = true;
-    },
+    dispose,
   };
 }
 

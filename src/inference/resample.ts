@@ -90,6 +90,20 @@ export function tapsToVoxels(from: number, to: number, length: number, ratio: nu
   return taps.finish();
 }
 
+/**
+ * Voxels [from, to) of one scale out of the voxels [lower, upper) of another, both counted from the common corner 0 of the
+ * volume: linear between voxel centres, clamped at the ends.
+ * @param ratio Edge of a wanted voxel / edge of a given one.
+ */
+export function tapsBetween(from: number, to: number, lower: number, upper: number, ratio: number): Taps {
+  const taps = new TapList();
+  for (let v = from; v < to; v++) {
+    addLinear(taps, (v + 0.5) * ratio - 0.5 - lower, upper - lower);
+    taps.next();
+  }
+  return taps.finish();
+}
+
 /** Smallest range [lower, upper) of inputs that the taps use. */
 export function tapRange({ index }: Taps): [lower: number, upper: number] {
   let lower = index[0];

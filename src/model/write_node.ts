@@ -1,14 +1,14 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { stringify } from "yaml";
+import { parseDocument, stringify } from "yaml";
 import { encodeFloat16 } from "./float16.js";
 import { MODEL_ID, sha256 } from "./limits.js";
 import { buildRdf, type Citation, PAPER } from "./rdf.js";
-import { readPackage } from "./read.js";
+import { readPackage, readRdf } from "./read.js";
 import { folderFiles, readPackageFolder } from "./read_node.js";
 import { INDEX_FILE, indexEntry } from "./registry.js";
-import { type ChondriaConfig, ModelError, type ModelPackage } from "./types.js";
+import { type ChondriaConfig, ModelError, type ModelPackage, type ModelScore } from "./types.js";
 
 export interface PackageContents {
   readonly name: string;
@@ -32,6 +32,7 @@ export interface PackageContents {
 
 const TOPOLOGY = "model.json";
 const WEIGHTS = "weights.bin";
+const YAML_STYLE = { lineWidth: 110 };
 
 /**
  * Kernels are stored as halves; vectors (biases, batch-normalisation statistics) keep their 32 bits, being few and, as
@@ -121,7 +122,7 @@ export async function writePackage(directory: string, contents: PackageContents)
     await writeFile(join(staged, TOPOLOGY), model);
     await writeFile(
       join(staged, "rdf.yaml"),
-      stringify(rdf, { lineWidth: 110, aliasDuplicateObjects: false }),
+      stringify(rdf, { ...YAML_STYLE, aliasDuplicateObjects: false }),
     );
     const written = await readPackage(id, folderFiles(staged));
     await replaceFolder(staged, target);
@@ -129,6 +130,32 @@ export async function writePackage(directory: string, contents: PackageContents)
   } finally {
     await rm(staged, { recursive: true, force: true });
   }
+}
+
+/** Gives a file its whole contents at once. */
+async function replaceFile(path: string, text: string): Promise<void> {
+  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}.tmp`);
+  try {
+    await writeFile(temporary, text);
+    await rename(temporary, path);
+  } finally {
+    await rm(temporary, { force: true });
+  }
+}
+
+/**
+ * Adds a measured score to a package, in the place of one for the same data and augmentation. The package's digest changes with it.
+ * @throws ModelError when the package is broken or the score makes no sense; the package is then as before.
+ */
+export async function recordScore(directory: string, score: ModelScore): Promise<void> {
+  const { id, config } = await readPackageFolder(directory);
+  const path = join(directory, "rdf.yaml");
+  const document = parseDocument(await readFile(path, "utf8"));
+  const kept = config.scores.filter((old) => old.data !== score.data || old.tta !== score.tta);
+  document.setIn(["config", "chondria", "scores"], document.createNode([...kept, score]));
+  const text = document.toString(YAML_STYLE);
+  await readRdf(id, async () => new TextEncoder().encode(text));
+  await replaceFile(path, text);
 }
 
 /**
@@ -142,8 +169,6 @@ export async function writeIndex(modelsDirectory: string): Promise<string[]> {
     .sort();
   const models = [];
   for (const id of folders) models.push(indexEntry(await readPackageFolder(join(modelsDirectory, id))));
-  const temporary = join(modelsDirectory, `.${INDEX_FILE}.${randomBytes(6).toString("hex")}.tmp`);
-  await writeFile(temporary, `${JSON.stringify({ models }, null, 2)}\n`);
-  await rename(temporary, join(modelsDirectory, INDEX_FILE));
+  await replaceFile(join(modelsDirectory, INDEX_FILE), `${JSON.stringify({ models }, null, 2)}\n`);
   return folders;
 }

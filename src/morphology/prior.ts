@@ -172,7 +172,7 @@ export async function priorOf(labels: VolumeSource, options: VolumePriorOptions)
 }
 
 /** Foreground of one slice of `voxels`, reduced by `factor`: 1 where at least half of a block is foreground. */
-function reduce(
+export function reduce(
   voxels: VoxelArray,
   offset: number,
   columnStride: number,
