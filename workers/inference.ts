@@ -6,6 +6,7 @@ import { tf } from "../src/kernels/tf.js";
 import { httpFiles } from "../src/model/fetch.js";
 import { readPackage } from "../src/model/read.js";
 import { ModelError, type ModelPackage } from "../src/model/types.js";
+import { exposeApi } from "./expose.js";
 import {
   type DeviceLostMessage,
   type InferenceApi,
@@ -27,6 +28,8 @@ interface Loaded {
 
 let options: WorkerOptions | undefined;
 let engine: Pick<WorkerStatus, "backend" | "detail"> | undefined;
+/** Errors that no job's guard caught; the backend adds to it. */
+let gpuErrors: readonly string[] = [];
 let served = 0;
 /** Where on the ladder of TILE_PIXELS this device is; it stays down once it went down. */
 let tileStep = 0;
@@ -36,11 +39,11 @@ const running = new Map<number, AbortController>();
 async function start(given: WorkerOptions): Promise<WorkerStatus> {
   if (options !== undefined) throw new Error("the inference worker was started before");
   options = given;
-  const { name, description } = await selectBackend(given.preference, { wasmPath: given.wasmPath });
-  engine = { backend: name, detail: description };
-  const { device } = tf.backend() as { device?: GPUDevice };
+  const backend = await selectBackend(given.preference, { wasmPath: given.wasmPath });
+  engine = { backend: backend.name, detail: backend.description };
+  gpuErrors = backend.gpuErrors;
   // Told apart from the failure of the jobs, which a device that is lost while idle does not have.
-  void device?.lost.then(({ reason, message }) => {
+  void backend.lost?.then(({ reason, message }) => {
     self.postMessage({
       deviceLost: `the GPU device was lost (${reason}): ${message}`,
     } satisfies DeviceLostMessage);
@@ -110,7 +113,9 @@ async function predict(
       const step = tileStep;
       const predictor = await model.predictor;
       try {
+        const before = gpuErrors.length;
         const result = await predictor.predict(request, { signal: controller.signal });
+        if (gpuErrors.length > before) throw new Error(`GPU: ${gpuErrors[before]}`);
         served++;
         return Comlink.transfer(result, [result.probability.buffer]);
       } catch (error) {
@@ -142,18 +147,15 @@ function destroyDevice(): void {
   device.destroy();
 }
 
-/** Comlink follows any path into what it is given: a frozen object without prototype leaves nothing to follow. */
-const api: InferenceApi = Object.freeze(
-  Object.assign(Object.create(null), {
-    start,
-    load: async (reference: ModelReference) => void (await (await modelOf(reference)).predictor),
-    predict,
-    cancel: (id: number) =>
-      running.get(id)?.abort(new DOMException("the prediction was cancelled", "AbortError")),
-    status,
-    addPort: (port: MessagePort) => Comlink.expose(api, port),
-    destroyDevice,
-  } satisfies InferenceApi),
-);
+const api = {
+  start,
+  load: async (reference: ModelReference) => void (await (await modelOf(reference)).predictor),
+  predict,
+  cancel: (id: number) =>
+    running.get(id)?.abort(new DOMException("the prediction was cancelled", "AbortError")),
+  status,
+  addPort: (port: MessagePort) => exposeApi(api, port),
+  destroyDevice,
+} satisfies InferenceApi;
 
-Comlink.expose(api);
+exposeApi(api, globalThis as unknown as Comlink.Endpoint);

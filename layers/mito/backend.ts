@@ -1,0 +1,5 @@
+/** Chunk worker's side of the `mito` data source: importing it registers the sources and their messages. */
+import "./labels_backend.js";
+import "./overview_backend.js";
+import "./probability_backend.js";
+import "./services.js";

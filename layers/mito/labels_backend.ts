@@ -1,0 +1,322 @@
+import { WithParameters } from "neuroglancer/unstable/chunk_manager/backend.js";
+import { ChunkPriorityTier, ChunkState } from "neuroglancer/unstable/chunk_manager/base.js";
+import { postProcessRawData } from "neuroglancer/unstable/sliceview/backend_chunk_decoders/postprocess.js";
+import { VolumeChunk, VolumeChunkSource } from "neuroglancer/unstable/sliceview/volume/backend.js";
+import { type RPC, registerRPC, registerSharedObject } from "neuroglancer/unstable/worker_rpc.js";
+import type { LabelSettings } from "../../src/segmentation/types.js";
+import { boxSize } from "../../src/volume/box.js";
+import type { Box, Vec3 } from "../../src/volume/types.js";
+import type { AnalysisResult } from "../../workers/analyse.js";
+import { ID_BITS } from "./base.js";
+import { isFinished, remake, replaceData, undoDownload } from "./chunk_state.js";
+import { UnwantedError } from "./compute_queue.js";
+import { Failures } from "./failures.js";
+import type { OverviewSource } from "./overview_backend.js";
+import { type PredictedChunk, PredictedChunks } from "./predicted_chunks.js";
+import {
+  LabelsParameters,
+  REPORT,
+  RETRY,
+  type Report,
+  type Retry,
+  SET_SETTINGS,
+  type SetSettings,
+  VIEW,
+  type View,
+} from "./protocol.js";
+import { analysis, counters, thumbnailBytes } from "./services.js";
+import { Thumbnails } from "./thumbnails.js";
+
+const THUMBNAIL_BYTES = 48 * 2 ** 20;
+/** How often the page is told which chunks are visible, ms. */
+const VIEW_INTERVAL = 100;
+
+/** A chunk that is computed: queued under Neuroglancer's "compute" capacity in place of the "download" one. */
+export class ComputedChunk extends VolumeChunk {
+  override isComputational = true;
+}
+
+export interface LabelsOptions {
+  em: { id: number; gen: number };
+  settings: LabelSettings;
+}
+
+/** Chunk worker's side of the segmentation: predicts, labels and reports the chunks that views ask for. */
+export class LabelsSource extends WithParameters(VolumeChunkSource, LabelsParameters) {
+  readonly predicted: PredictedChunks;
+  readonly labelThumbnails: Thumbnails;
+  readonly probabilityThumbnails: Thumbnails;
+  readonly overviews = new Set<OverviewSource>();
+  private settings: LabelSettings;
+  private readonly grid: Vec3;
+  private readonly failures: Failures;
+  /** Ends the re-labelling that runs when settings change once more. */
+  private relabelling = new AbortController();
+  private readonly disposal = new AbortController();
+  private viewTimer: ReturnType<typeof setTimeout> | undefined;
+  private sentView = "";
+
+  // biome-ignore lint/suspicious/noExplicitAny: the base class takes what the frontend sent.
+  constructor(rpc: RPC, options: any) {
+    super(rpc, options);
+    const { em, settings } = options as LabelsOptions;
+    this.settings = settings;
+    const source = this.registerDisposer(rpc.getRef<VolumeChunkSource>(em));
+    this.predicted = new PredictedChunks(source, this.parameters);
+    const { overviews } = this.parameters;
+    this.labelThumbnails = new Thumbnails(overviews, THUMBNAIL_BYTES);
+    this.probabilityThumbnails = new Thumbnails(overviews, THUMBNAIL_BYTES);
+    const bytes = () => this.labelThumbnails.bytes + this.probabilityThumbnails.bytes;
+    thumbnailBytes.add(bytes);
+    const { upperVoxelBound, chunkDataSize } = this.spec;
+    this.grid = Array.from(chunkDataSize, (size, i) =>
+      Math.ceil(upperVoxelBound[i] / size),
+    ) as unknown as Vec3;
+    this.failures = new Failures((key) => this.tryAgain(key));
+    this.registerDisposer(this.chunkManager.recomputeChunkPrioritiesLate.add(() => this.scheduleView()));
+    this.registerDisposer(() => {
+      thumbnailBytes.delete(bytes);
+      this.failures.clear();
+      this.relabelling.abort();
+      this.disposal.abort();
+      clearTimeout(this.viewTimer);
+    });
+  }
+
+  /** Voxels of a chunk, clipped to the bounds. Sets `chunkDataSize`, as Neuroglancer's own sources do. */
+  boxOf(chunk: VolumeChunk): Box {
+    const lower = Array.from(this.computeChunkBounds(chunk)) as unknown as Vec3;
+    const size = chunk.chunkDataSize!;
+    return { lower, upper: lower.map((l, i) => l + size[i]) as unknown as Vec3 };
+  }
+
+  /** First id of a chunk, without the local label. */
+  baseOf({ lower }: Box): bigint {
+    const [x, y, z] = lower.map((l, i) => Math.floor(l / this.spec.chunkDataSize[i]));
+    return BigInt(x + this.grid[0] * (y + this.grid[1] * z)) << ID_BITS;
+  }
+
+  override async download(chunk: VolumeChunk, signal: AbortSignal): Promise<void> {
+    const key = chunk.key!;
+    const box = this.boxOf(chunk);
+    try {
+      const predicted = await this.predicted.get(chunk, box, signal);
+      const { settings, result } = await this.label(
+        `${this.rpcId}:${key}`,
+        box,
+        predicted.probability,
+        signal,
+      );
+      await postProcessRawData(chunk, signal, this.ids(box, result));
+      signal.throwIfAborted();
+      this.failures.forget(key);
+      this.finished(key, box, predicted, result);
+      // Settings that changed while the ids were packed: once the chunk has arrived.
+      if (settings !== this.settings) setTimeout(() => void this.relabel(key, box, this.relabelling.signal));
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof UnwantedError) {
+        counters.dropped++;
+        undoDownload(chunk);
+        throw error;
+      }
+      // Neuroglancer would leave a rejected chunk failed for good: it arrives empty and is tried again later.
+      chunk.data = null;
+      this.failed(key, box, error);
+    }
+  }
+
+  /** Labels with the settings of the moment when it ends. */
+  private async label(id: string, box: Box, probability: Uint8Array, signal: AbortSignal) {
+    for (;;) {
+      const { settings } = this;
+      const result = await analysis().label(id, {
+        probability,
+        size: boxSize(box),
+        sliceAxis: this.parameters.geometry.sliceAxis,
+        settings,
+      });
+      signal.throwIfAborted();
+      if (settings === this.settings) return { settings, result };
+    }
+  }
+
+  private ids(box: Box, { labels, count }: AnalysisResult): BigUint64Array<ArrayBuffer> {
+    if (count >= 2 ** Number(ID_BITS))
+      throw new RangeError(`${count} objects in one chunk: raise the threshold or the smallest object`);
+    // Two halves, little endian as all that runs WebGL: much faster than a BigInt for each voxel.
+    const base = this.baseOf(box);
+    const low = Number(base & 0xffffffffn);
+    const high = Number(base >> 32n);
+    const ids = new BigUint64Array(labels.length);
+    const words = new Uint32Array(ids.buffer);
+    for (let i = 0; i < labels.length; i++) {
+      if (labels[i] === 0) continue;
+      words[2 * i] = (low | labels[i]) >>> 0;
+      words[2 * i + 1] = high;
+    }
+    return ids;
+  }
+
+  private finished(
+    key: string,
+    box: Box,
+    { origin, backend, ms, probability }: PredictedChunk,
+    result: AnalysisResult,
+  ) {
+    this.thumbnail(key, box, probability, result);
+    this.report({
+      key,
+      box,
+      summary: result.summary,
+      ms: { ...ms, label: result.milliseconds },
+      ...(backend !== undefined && { backend }),
+      origin,
+      failures: 0,
+    });
+  }
+
+  private thumbnail(key: string, box: Box, probability: Uint8Array | undefined, { labels }: AnalysisResult) {
+    this.labelThumbnails.put(key, box, labels, this.baseOf(box));
+    if (probability !== undefined) this.probabilityThumbnails.put(key, box, quantise(probability), 0n);
+    for (const overview of this.overviews) overview.touch(box);
+  }
+
+  private failed(key: string, box: Box, error: unknown) {
+    counters.failures++;
+    const failures = this.failures.add(key);
+    const message = error instanceof Error ? error.message : String(error);
+    this.report({
+      key,
+      box,
+      ms: { gather: 0, queue: 0, forward: 0, label: 0 },
+      origin: "computed",
+      error: message,
+      failures,
+    });
+  }
+
+  private report(report: Report["report"], relabelled = false) {
+    this.rpc?.invoke(REPORT, { id: this.rpcId!, report, relabelled } satisfies Report);
+  }
+
+  private tryAgain(key: string) {
+    const chunk = this.chunks.get(key) as VolumeChunk | undefined;
+    if (chunk !== undefined) remake(this, chunk);
+  }
+
+  retry() {
+    this.failures.retryAll();
+  }
+
+  setSettings(settings: LabelSettings) {
+    this.settings = settings;
+    this.relabelling.abort(new DOMException("the settings changed again", "AbortError"));
+    this.relabelling = new AbortController();
+    void this.relabelAll(this.relabelling.signal);
+  }
+
+  /** Labels all that was computed anew, what is visible first, several at a time; never runs the network. */
+  private async relabelAll(signal: AbortSignal): Promise<void> {
+    const rank = (key: string) => {
+      const chunk = this.chunks.get(key);
+      return chunk === undefined
+        ? { tier: ChunkPriorityTier.RECENT, priority: Number.NEGATIVE_INFINITY }
+        : { tier: chunk.priorityTier, priority: chunk.priority };
+    };
+    const keys = new Set([...this.chunks.keys(), ...this.labelThumbnails.keys()]);
+    const order = [...keys].map((key) => ({ key, ...rank(key) }));
+    order.sort((a, b) => a.tier - b.tier || b.priority - a.priority);
+    const next = order[Symbol.iterator]();
+    const worker = async () => {
+      for (const { key } of next) {
+        if (signal.aborted) return;
+        const chunk = this.chunks.get(key) as VolumeChunk | undefined;
+        if (chunk !== undefined && !isFinished(chunk)) continue; // gets the new settings when it is labelled
+        await this.relabel(key, this.boxOfKey(key), signal);
+      }
+    };
+    await Promise.all(Array.from({ length: 1 + analysis().size }, worker));
+  }
+
+  private boxOfKey(key: string): Box {
+    const { chunkDataSize, upperVoxelBound } = this.spec;
+    const lower = key.split(",").map((p, i) => Number(p) * chunkDataSize[i]);
+    return {
+      lower: lower as unknown as Vec3,
+      upper: lower.map((l, i) => Math.min(l + chunkDataSize[i], upperVoxelBound[i])) as unknown as Vec3,
+    };
+  }
+
+  private async relabel(key: string, box: Box, signal: AbortSignal): Promise<void> {
+    try {
+      const probability = await this.predicted.known(box);
+      if (signal.aborted) return;
+      if (probability === undefined) {
+        // Forgotten: what shows the old settings goes, and is computed again if it is looked at.
+        this.labelThumbnails.delete(key);
+        const chunk = this.chunks.get(key) as VolumeChunk | undefined;
+        if (chunk !== undefined && !this.failures.has(key)) remake(this, chunk);
+        return;
+      }
+      const { result } = await this.label(`${this.rpcId}:${key}:again`, box, probability, signal);
+      const packed = { source: this, chunkDataSize: Uint32Array.from(boxSize(box)), data: null };
+      await postProcessRawData(packed as unknown as VolumeChunk, signal, this.ids(box, result));
+      if (signal.aborted) return;
+      counters.relabelled++;
+      // Looked up now: the chunk may have gone, or come, in the meantime.
+      const chunk = this.chunks.get(key) as VolumeChunk | undefined;
+      if (chunk !== undefined) replaceData(this, chunk, packed.data);
+      this.thumbnail(key, box, undefined, result);
+      this.report(
+        {
+          key,
+          box,
+          summary: result.summary,
+          ms: { gather: 0, queue: 0, forward: 0, label: result.milliseconds },
+          origin: "memory",
+          failures: 0,
+        },
+        true,
+      );
+    } catch (error) {
+      if (!signal.aborted) this.failed(key, box, error);
+    }
+  }
+
+  private scheduleView() {
+    this.viewTimer ??= setTimeout(() => {
+      this.viewTimer = undefined;
+      this.sendView();
+    }, VIEW_INTERVAL);
+  }
+
+  private sendView() {
+    const keys: string[] = [];
+    const finished: boolean[] = [];
+    for (const chunk of this.chunks.values() as Iterable<VolumeChunk>) {
+      if (chunk.priorityTier !== ChunkPriorityTier.VISIBLE || chunk.state === ChunkState.NEW) continue;
+      keys.push(chunk.key!);
+      finished.push(isFinished(chunk));
+    }
+    const view = `${keys.join(";")}|${finished.map(Number).join("")}`;
+    if (view === this.sentView) return;
+    this.sentView = view;
+    this.rpc?.invoke(VIEW, { id: this.rpcId!, keys, finished } satisfies View);
+  }
+}
+LabelsSource.prototype.chunkConstructor = ComputedChunk;
+registerSharedObject()(LabelsSource);
+
+/** Sixteen steps are enough for an overview, and make runs. */
+function quantise(probability: Uint8Array): Uint8Array {
+  return probability.map((p) => p >> 4);
+}
+
+registerRPC(SET_SETTINGS, function ({ id, settings }: SetSettings) {
+  (this.get(id) as LabelsSource | undefined)?.setSettings(settings);
+});
+
+registerRPC(RETRY, function ({ id }: Retry) {
+  (this.get(id) as LabelsSource | undefined)?.retry();
+});

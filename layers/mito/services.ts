@@ -1,0 +1,106 @@
+import * as Comlink from "comlink";
+import { registerPromiseRPC, registerRPC } from "neuroglancer/unstable/worker_rpc.js";
+import type { AnalysisApi } from "../../workers/analyse.js";
+import type { AnalysisWorker } from "../../workers/analysis.js";
+import type { InferenceApi } from "../../workers/inference_api.js";
+import { InferencePool } from "../../workers/inference_pool.js";
+import { ProbabilityStore } from "../../workers/probability_store.js";
+import { AnalysisPool, type AnalysisThread } from "./analysis_pool.js";
+import { BlockCache } from "./block_cache.js";
+import { ComputeQueue } from "./compute_queue.js";
+import type { EmBlock } from "./gather.js";
+import {
+  COUNTERS,
+  type Counters,
+  INFERENCE_FAILED,
+  type InferenceFailed,
+  WORKER_CONNECTED,
+  WORKER_LOST,
+  type WorkerConnected,
+  type WorkerLost,
+} from "./protocol.js";
+
+/** What all sources of the chunk worker share; one of each in the thread. */
+
+/** EM chunks between two predictions that need them: a screen of halos. */
+const EM_BYTES = 192 * 2 ** 20;
+
+export const inference = new InferencePool();
+export const emCache = new BlockCache<EmBlock>(EM_BYTES);
+export const store = new ProbabilityStore();
+
+/** One prediction for the workers, and the next one, gathered, so that they need not wait for it. */
+export const queue = new ComputeQueue(() => 2);
+
+export const counters = {
+  forwardPasses: 0,
+  chunksComputed: 0,
+  memoryHits: 0,
+  diskHits: 0,
+  relabelled: 0,
+  dropped: 0,
+  failures: 0,
+};
+
+/** Says how many bytes of thumbnails there are, over all sources. */
+export const thumbnailBytes: Set<() => number> = new Set();
+
+function makeAnalysisThread(): AnalysisThread {
+  const worker = new Worker(
+    /* webpackChunkName: "analysis" */ new URL("../../workers/analysis.ts", import.meta.url),
+    { type: "module" },
+  );
+  const { port1, port2 } = new MessageChannel();
+  void Comlink.wrap<AnalysisWorker>(worker).addPort(Comlink.transfer(port2, [port2]));
+  const thread: AnalysisThread = {
+    api: Comlink.wrap<AnalysisApi>(port1),
+    onbroken: undefined,
+    terminate: () => {
+      port1.close();
+      worker.terminate();
+    },
+  };
+  worker.addEventListener("error", (event) =>
+    thread.onbroken?.(event.message || "its script failed to load or threw"),
+  );
+  worker.addEventListener("messageerror", () => thread.onbroken?.("a message could not be read"));
+  return thread;
+}
+
+let analysisPool: AnalysisPool | undefined;
+/** Started with the first chunk: a page without our layers pays nothing. */
+export function analysis(): AnalysisPool {
+  analysisPool ??= new AnalysisPool(
+    makeAnalysisThread,
+    Math.max(1, Math.min(4, (navigator.hardwareConcurrency || 2) - 1)),
+  );
+  return analysisPool;
+}
+
+registerRPC(WORKER_CONNECTED, ({ worker, port }: WorkerConnected) => {
+  inference.add(worker, Comlink.wrap<InferenceApi>(port));
+  queue.schedule();
+});
+
+registerRPC(WORKER_LOST, ({ worker, reason }: WorkerLost) => {
+  inference.remove(worker, reason);
+});
+
+registerRPC(INFERENCE_FAILED, ({ message }: InferenceFailed) => {
+  inference.fail(message);
+});
+
+registerPromiseRPC(COUNTERS, async (): Promise<{ value: Counters }> => {
+  const { memory } = store.stats();
+  let bytes = 0;
+  for (const count of thumbnailBytes) bytes += count();
+  return {
+    value: {
+      ...counters,
+      emBytes: emCache.bytes,
+      probabilityBytes: memory.bytes,
+      thumbnailBytes: bytes,
+      waiting: queue.length,
+    },
+  };
+});
