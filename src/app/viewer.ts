@@ -12,6 +12,7 @@ import { disableContextMenu, disableWheel } from "neuroglancer/unstable/ui/disab
 import { bindTitle } from "neuroglancer/unstable/ui/title.js";
 import { UrlHashBinding } from "neuroglancer/unstable/ui/url_hash_binding.js";
 import { Viewer } from "neuroglancer/unstable/viewer.js";
+import "../../layers/mito/register.js";
 import "../../layers/mito_layer/register.js";
 import "../../layers/phantom_kvstore.js";
 import { addMorphologyPanel } from "../../layers/morphology_panel/panel.js";
