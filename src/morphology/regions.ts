@@ -150,20 +150,21 @@ export function visitRegions(
   const strides = [1, size[0], size[0] * size[1]];
   const [columns, rows] = ([0, 1, 2] as const).filter((axis) => axis !== sliceAxis);
   const step = strides[columns];
+  const width = size[columns];
   const meter = new RegionMeter(count);
   for (let slice = 0; slice < size[sliceAxis]; ++slice) {
     for (let row = 0; row < size[rows]; ++row) {
-      const base = slice * strides[sliceAxis] + row * strides[rows];
-      let label = 0;
-      let start = 0;
-      for (let column = 0, at = base; column < size[columns]; ++column, at += step) {
-        const here = labels[at];
-        if (here === label) continue;
-        if (label !== 0) meter.add(label, row, start, column);
-        label = here;
-        start = column;
+      let at = slice * strides[sliceAxis] + row * strides[rows];
+      const end = at + width * step;
+      const first = at;
+      while (true) {
+        while (at < end && labels[at] === 0) at += step;
+        if (at >= end) break;
+        const label = labels[at];
+        const start = (at - first) / step;
+        while (at < end && labels[at] === label) at += step;
+        meter.add(label, row, start, (at - first) / step);
       }
-      if (label !== 0) meter.add(label, row, start, size[columns]);
     }
     meter.finish(slice, visit);
   }
