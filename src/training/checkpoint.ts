@@ -81,7 +81,8 @@ export function decodeCheckpoint(bytes: Uint8Array, name: string): Checkpoint {
   if (bytes.length !== start + 4 * floats) {
     throw damaged(`is ${bytes.length} bytes, not the ${start + 4 * floats} it announces`);
   }
-  const data = bytes.slice(start).buffer;
+  // Not bytes.slice: Node's Buffer overrides it with a view, whose buffer begins elsewhere.
+  const data = Uint8Array.prototype.slice.call(bytes, start).buffer;
   let offset = 0;
   const [weights, bestWeights, slots] = lengths.map((group) =>
     group.map((length) => {
