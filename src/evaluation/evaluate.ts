@@ -20,6 +20,8 @@ export interface EvaluationOptions {
    * that like is compared with like).
    */
   readonly morphologyVoxelSize: Vec3;
+  /** Voxels compared at once: bounds the memory. */
+  readonly slabVoxels?: number;
   readonly signal?: AbortSignal;
   readonly onProgress?: (slices: number, total: number) => void;
 }
@@ -33,7 +35,6 @@ export interface EvaluationResult extends ForegroundScores {
   };
 }
 
-/** Voxels compared at once. */
 const SLAB_VOXELS = 2 ** 23;
 
 /**
@@ -63,7 +64,7 @@ export async function evaluatePrediction(
     scale.voxelSize,
     options.morphologyVoxelSize,
   );
-  const depth = Math.max(1, Math.floor(SLAB_VOXELS / (size[columns] * size[rows])));
+  const depth = Math.max(1, Math.floor((options.slabVoxels ?? SLAB_VOXELS) / (size[columns] * size[rows])));
   const overlaps: (Overlap & { slice: number })[] = [];
   for (let from = bounds.lower[sliceAxis]; from < bounds.upper[sliceAxis]; from += depth) {
     signal?.throwIfAborted();

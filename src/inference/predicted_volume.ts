@@ -23,6 +23,8 @@ export interface PredictedVolumeOptions {
   ) => Promise<{ probability: Uint8Array; nonFinite: number }>;
   /** Never cut slices: for a tiling whose result depends on the whole slice. */
   readonly wholeSlices?: boolean;
+  /** Most voxels predicted from one read of EM: bounds the memory. */
+  readonly partVoxels?: number;
   /** Called after each part with the voxels it had. */
   readonly onPart?: (voxels: number) => void;
 }
@@ -32,22 +34,21 @@ export interface PredictedVolume extends VolumeSource {
   readonly nonFinite: () => number;
 }
 
-/** Voxels predicted from one read of EM. */
 const PART_VOXELS = 2 ** 24;
 
 const withAxis = (corner: Vec3, axis: number, value: number): Vec3 =>
   corner.map((v, i) => (i === axis ? value : v)) as unknown as Vec3;
 
 /** Parts of a box that are predicted from one read each: whole slices as long as they are small enough. */
-function* parts(box: Box, geometry: InferenceGeometry, whole: boolean): Generator<Box> {
+function* parts(box: Box, geometry: InferenceGeometry, most: number, whole: boolean): Generator<Box> {
   const size = boxSize(box);
   const { sliceAxis } = geometry;
   const [a, b] = geometry.planeAxes;
   const axis = size[sliceAxis] > 1 ? sliceAxis : size[a] >= size[b] ? a : b;
-  if (boxVolume(box) <= PART_VOXELS || size[axis] < 2 || (whole && axis !== sliceAxis)) return yield box;
+  if (boxVolume(box) <= most || size[axis] < 2 || (whole && axis !== sliceAxis)) return yield box;
   const middle = box.lower[axis] + Math.floor(size[axis] / 2);
-  yield* parts({ lower: box.lower, upper: withAxis(box.upper, axis, middle) }, geometry, whole);
-  yield* parts({ lower: withAxis(box.lower, axis, middle), upper: box.upper }, geometry, whole);
+  yield* parts({ lower: box.lower, upper: withAxis(box.upper, axis, middle) }, geometry, most, whole);
+  yield* parts({ lower: withAxis(box.lower, axis, middle), upper: box.upper }, geometry, most, whole);
 }
 
 function paste(target: Uint8Array, box: Box, source: Uint8Array, part: Box): void {
@@ -64,11 +65,21 @@ function paste(target: Uint8Array, box: Box, source: Uint8Array, part: Box): voi
 
 /**
  * The probabilities of a volume as a volume of one scale: reading a box of it predicts that box. Memory: the box, and one
- * part of at most 16 M voxels with its EM.
+ * part of at most `partVoxels` (16 M) with its EM.
  * @throws (on reading) VolumeError, AbortError, and what the network throws.
  */
 export function predictedVolume(em: VolumeSource, options: PredictedVolumeOptions): PredictedVolume {
-  const { name, geometry, field, window, tta, predict, wholeSlices = false, onPart } = options;
+  const {
+    name,
+    geometry,
+    field,
+    window,
+    tta,
+    predict,
+    wholeSlices = false,
+    partVoxels = PART_VOXELS,
+    onPart,
+  } = options;
   let nonFinite = 0;
   return {
     name,
@@ -77,7 +88,7 @@ export function predictedVolume(em: VolumeSource, options: PredictedVolumeOption
     nonFinite: () => nonFinite,
     async read(_scale, box, { signal } = {}) {
       const probability = new Uint8Array(boxVolume(box));
-      for (const core of parts(box, geometry, wholeSlices)) {
+      for (const core of parts(box, geometry, partVoxels, wholeSlices)) {
         const gather = gatherBox(geometry, field, core);
         const voxels = (await em.read(geometry.scale, gather, { signal })) as Uint8Array | Uint16Array;
         const part = await predict({ em: voxels, gather, core, geometry, window, tta }, { signal });
