@@ -1,5 +1,6 @@
 import { registerLayerType, registerLayerTypeDetector } from "neuroglancer/unstable/layer/index.js";
 import { MitoVolume } from "../mito/frontend.js";
+import "../mito/register.js";
 import { MitoUserLayer } from "./layer.js";
 
 registerLayerType(MitoUserLayer);

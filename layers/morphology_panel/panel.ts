@@ -127,7 +127,9 @@ export class MorphologyPanel extends SidePanel {
           ? "No chunk in view is computed yet. Zoomed out, nothing is computed."
           : "No chunk is computed yet.",
     );
-    const { prior } = mito.model.config;
+    // Chunks are compared with the source's chunks: their faces cut objects, which raises solidity.
+    const source = mito.model.config.prior;
+    const prior = { ...source, ...source.chunks?.summary };
     const total = overview(reports);
     this.summary.update(total, prior, mito.status.value.backend ?? "");
     this.histogram.update(total.summary.solidityHistogram, prior.solidity);

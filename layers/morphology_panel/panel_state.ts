@@ -1,6 +1,7 @@
 import { TrackableValue } from "neuroglancer/unstable/trackable_value.js";
 import {
   DEFAULT_SIDE_PANEL_LOCATION,
+  type SidePanelLocation,
   TrackableSidePanelLocation,
 } from "neuroglancer/unstable/ui/side_panel_location.js";
 import { emptyToUndefined, verifyObject, verifyOptionalString } from "neuroglancer/unstable/util/json.js";
@@ -54,8 +55,11 @@ export class MorphologyPanelState {
   }
 
   toJSON() {
+    const location: Partial<SidePanelLocation> = this.location.toJSON();
+    // Neuroglancer gives every panel a row when it lays out the sides; that of a hidden one says nothing.
+    if (!this.location.visible) delete location.row;
     return emptyToUndefined({
-      ...this.location.toJSON(),
+      ...location,
       ...withoutUndefined({
         scope: this.scope.toJSON(),
         order: this.sorting.toJSON(),
