@@ -31,6 +31,16 @@ interface Mask {
   readonly name: string;
 }
 
+interface Task {
+  readonly title: string;
+  /** Key of `volumes`. */
+  readonly volume: string;
+  /** Name of each rival, and of its task in objects_python.py. */
+  readonly rivals: Record<string, string>;
+  readonly rounds: number;
+  ours(): Omit<Result, "ms">;
+}
+
 const CHUNK: Vec3 = [256, 256, 8];
 const median = (values: number[]) => [...values].sort((a, b) => a - b)[values.length >> 1];
 
@@ -120,8 +130,7 @@ const volumes: Record<string, Mask> = {
   noise: { voxels: noise(256 * 256 * 8), size: CHUNK, name: "a chunk of noise" },
 };
 const labelled = labelMask(mask.voxels, mask.size);
-/** What is measured: ours, and the rivals' names for the same. */
-const tasks = [
+const tasks: Task[] = [
   {
     title: `label, ${mask.name}, ${(mask.voxels.length / 1e6).toFixed(0)} M voxels`,
     volume: "stack",
