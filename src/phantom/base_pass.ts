@@ -274,11 +274,9 @@ export class BasePass {
           const dark = profiles.membrane.at(wall);
           grey -= dark * (grey - 12);
           texture -= 0.6 * dark;
-          if (
-            cells[own].neurite?.kind === "myelinated" ||
-            cells[chosen[other]].neurite?.kind === "myelinated"
-          ) {
-            grey = myelin(grey, wall, profiles, style);
+          if (cells[own].neurite?.kind === "myelinated") {
+            const sheath = profiles.inside.at(wall - 48) * Math.min(1, 1.45 * style.membraneDarkness);
+            grey -= sheath * (grey - 20);
           }
         }
         if (mito >= 0) {
@@ -341,9 +339,4 @@ function bilinear(f: Float32Array, node: number, nx: number, u: number, v: numbe
 function shadeOf({ kind, shade }: Neurite): number {
   if (kind === "dendrite") return 0.6 + 0.4 * shade;
   return shade < -1.75 ? shade - 2.2 : shade;
-}
-
-/** A myelin sheath: a thick dark band inside the wall. */
-function myelin(grey: number, wall: number, profiles: Profiles, style: PhantomStyle): number {
-  return grey - profiles.inside.at(wall - 62) * Math.min(1, 1.5 * style.membraneDarkness) * (grey - 20);
 }

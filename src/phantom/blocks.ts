@@ -1,6 +1,6 @@
 import { type Bucket, gliaDistance, type Neurite, segmentFloats, surfaceDistance } from "./neurites.js";
 import { addVectorNoise } from "./noise.js";
-import { type Mitochondrion, unevenness } from "./organelles.js";
+import { type Mitochondrion, unevenness, wallGap } from "./organelles.js";
 import type { Tissue } from "./tissue.js";
 
 /** How one scale is cut into blocks; blocks are aligned to the volume's origin, so a voxel never depends on the box read. */
@@ -20,6 +20,10 @@ export interface BlockLayout {
 
 /** Neighbouring points may differ by this times their distance: tapering and the warp stretch a little. */
 const stretch = 1.4;
+/** Corners between a mitochondrion and the wall are rounded over this distance, nm. */
+const rounding = 40;
+/** Walls of a myelinated cell are looked at this far inside it, nm. */
+const myelinDepth = 80;
 
 export interface BlockCell {
   /** undefined: glia. */
@@ -122,9 +126,13 @@ export class Block {
       if (own < least) least = own;
     }
     const slack = 2 * stretch * half;
-    const limit = least + slack + 2 * this.reach;
     this.cells = [];
     this.window = this.reach;
+    let limit = least + slack + 2 * this.window;
+    if (neurites.some(({ kind }, run) => kind === "myelinated" && nearest[run] <= limit)) {
+      this.window = Math.max(this.reach, myelinDepth);
+      limit = least + slack + 2 * this.window;
+    }
     for (let run = 0; run < neurites.length; ++run) {
       if (nearest[run] > limit) continue;
       const field = this.scratch();
@@ -134,7 +142,6 @@ export class Block {
           this.lower(field, segments, s * segmentFloats);
       }
       this.cells.push({ neurite: neurites[run], field });
-      if (neurites[run].kind === "myelinated") this.window = Math.max(this.reach, 90);
     }
     if (gliaDistance <= limit)
       this.cells.push({ neurite: undefined, field: this.scratch().fill(gliaDistance) });
@@ -157,7 +164,7 @@ export class Block {
       const py = position[n + 1] - ay;
       const pz = position[n + 2] - az;
       let t = (px * dx + py * dy + pz * dz) * inverse;
-      t = t < 0 ? 0 : t > 1 ? 1 : t;
+      t = t < 0 ? 0 : Math.min(t, 1);
       const ex = px - t * dx;
       const ey = py - t * dy;
       const ez = pz - t * dz;
@@ -185,8 +192,24 @@ export class Block {
           if (chosen === undefined) chosen = this.scratch().fill(1e4);
           this.lower(chosen, segments, at);
         }
-        if (chosen !== undefined) this.mitos.push(this.texture(mito, chosen));
+        if (chosen === undefined) continue;
+        const made = this.texture(mito, chosen);
+        this.keepInside(made.field, neurite);
+        this.mitos.push(made);
       }
+    }
+  }
+
+  /** field = smooth maximum of it and of how much nearer than `wallGap` the wall of the cell is. */
+  private keepInside(field: Float32Array, neurite: Neurite): void {
+    const { cells, points } = this;
+    const own = cells.find((cell) => cell.neurite === neurite)!.field;
+    for (let k = 0; k < points; ++k) {
+      let other = Number.POSITIVE_INFINITY;
+      for (const cell of cells) if (cell.field !== own && cell.field[k] < other) other = cell.field[k];
+      const outside = wallGap - (other - own[k]) / 2;
+      const overlap = Math.max(0, 1 - Math.abs(field[k] - outside) / rounding);
+      field[k] = Math.max(field[k], outside) + (rounding / 4) * overlap * overlap;
     }
   }
 

@@ -81,7 +81,7 @@ export class DetailPass {
           for (let n = 0; n < depths.length; ++n) {
             const pz = depths[n] - b[at + 2];
             let t = (px * d[0] + py * d[1] + pz * d[2]) * inverse;
-            t = t < 0 ? 0 : t > 1 ? 1 : t;
+            t = t < 0 ? 0 : Math.min(t, 1);
             const ex = px - t * d[0];
             const ey = py - t * d[1];
             const ez = pz - t * d[2];

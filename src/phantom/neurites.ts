@@ -59,9 +59,9 @@ interface Recipe {
 
 /** Calibres of neuropil (nm): few thick dendrites, more branches and boutons, many thin axons and spine necks. */
 const recipes: readonly Recipe[] = [
-  { kind: "dendrite", count: 2, radius: [330, 620], step: 320, steps: 9, bend: 0.22 },
-  { kind: "myelinated", count: 0.25, radius: [260, 420], step: 300, steps: 9, bend: 0.16 },
-  { kind: "branch", count: 21, radius: [120, 290], step: 230, steps: 11, bend: 0.4 },
+  { kind: "dendrite", count: 1.6, radius: [380, 620], step: 320, steps: 9, bend: 0.22 },
+  { kind: "myelinated", count: 0.2, radius: [260, 420], step: 300, steps: 9, bend: 0.16 },
+  { kind: "branch", count: 22, radius: [160, 370], step: 230, steps: 11, bend: 0.4 },
   { kind: "axon", count: 110, radius: [42, 105], step: 190, steps: 11, bend: 0.5 },
 ];
 
@@ -184,7 +184,7 @@ export function surfaceDistance(s: Float32Array, at: number, x: number, y: numbe
   const py = y - s[at + 1];
   const pz = z - s[at + 2];
   let t = (px * dx + py * dy + pz * dz) / (dx * dx + dy * dy + dz * dz);
-  t = t < 0 ? 0 : t > 1 ? 1 : t;
+  t = t < 0 ? 0 : Math.min(t, 1);
   const ex = px - t * dx;
   const ey = py - t * dy;
   const ez = pz - t * dz;

@@ -35,10 +35,18 @@ export interface Details {
 }
 
 /** Least distance in nm between a mitochondrion and the wall of its cell. */
-const wallGap = 18;
+export const wallGap = 18;
 /** The surface of a mitochondrion is made uneven by up to this part of its radius. */
 export const unevenness = 0.1;
 const axisStep = 60;
+/**
+ * A mitochondrion on the axis of its neurite may be this much thicker than the largest ball that fits, because it is
+ * cut off at `wallGap` from the wall: it takes the shape of its cell. It stays connected, for the segment from any
+ * point of a cell to the cell's axis never comes nearer to the wall.
+ */
+const swell = 1.5;
+/** Least radius of a mitochondrion's axis, nm. */
+const thinnest = 56;
 
 /** Points along the axis of a neurite every `axisStep` nm: x y z, tangent x y z, radius of the tube. */
 function axisPoints(neurite: Neurite): Float64Array[] {
@@ -117,9 +125,7 @@ export class Organelles {
     const tracks = thick ? 3 : 1;
     const spoke = random.direction(new Float64Array(3));
     for (let track = 0; track < tracks; ++track) {
-      const side = thick
-        ? neurite.radius * random.between(0.45, 0.6)
-        : neurite.radius * random.between(0, 0.2);
+      const side = thick ? neurite.radius * random.between(0.45, 0.6) : 0;
       const centres = axis.map((p) => {
         const a = across(spoke, p);
         // The second direction across, and the three spokes at 120 degrees.
@@ -127,8 +133,8 @@ export class Organelles {
         const [c, s] = track === 0 ? [1, 0] : [-0.5, track === 1 ? 0.8660254 : -0.8660254];
         return [0, 1, 2].map((i) => p[i] + side * (c * a[i] + s * b[i]));
       });
-      const limit = thick ? 0.34 * neurite.radius : Number.POSITIVE_INFINITY;
-      this.placeAlong(neurite, centres, limit, random, found);
+      const limit = thick ? 0.36 * neurite.radius : 250;
+      this.placeAlong(neurite, centres, limit, thick ? 1 : swell, random, found);
     }
     return found;
   }
@@ -137,39 +143,37 @@ export class Organelles {
     neurite: Neurite,
     centres: readonly number[][],
     limit: number,
+    swelling: number,
     random: Random,
     found: Mitochondrion[],
   ): void {
-    const { style } = this;
-    let next = Math.floor(random.between(0, 1100) / style.mitoDensity / axisStep);
+    const { mitoDensity, mitoSize } = this.style;
+    const free = centres.map(
+      ([x, y, z]) => (this.neurites.clearance(neurite, x, y, z) - wallGap) / (1 + unevenness),
+    );
+    let next = Math.floor(random.between(0, 300) / mitoDensity / axisStep);
     while (next < centres.length && found.length < 15) {
-      const target = Math.min(limit, (85 + 165 * random.next() ** 1.3) * style.mitoSize);
-      const least = Math.max(48, 0.5 * target);
-      const wanted = Math.round((180 + 2400 * random.next() ** 2) / axisStep);
+      const wanted = Math.round((260 + 2600 * random.next() ** 1.6) / axisStep);
+      const fill = random.between(0.66, 1);
+      const gap = random.between(0, 400) / mitoDensity;
+      while (next < centres.length && free[next] < thinnest) ++next;
+      // Thick where the cell is: a mitochondrion takes up much of a thin neurite.
+      const widest = Math.max(...free.slice(next, next + Math.min(wanted, 8)), 0);
+      const target = Math.max(thinnest, Math.min(limit, widest * fill * swelling) * mitoSize);
       const radii: number[] = [];
-      let first = next;
-      let room = Number.POSITIVE_INFINITY;
-      for (let i = next; i < centres.length && radii.length < wanted; ++i) {
-        const free =
-          (this.neurites.clearance(neurite, centres[i][0], centres[i][1], centres[i][2]) - wallGap) /
-          (1 + unevenness);
-        if (free < least) {
-          if (radii.length > 2) break;
-          radii.length = 0;
-          first = i + 1;
-          continue;
-        }
+      const first = next;
+      for (let i = first; i < centres.length && radii.length < wanted; ++i) {
+        if (free[i] < Math.max(thinnest, 0.3 * target)) break;
         // Thickness changes slowly along the tube.
-        room = Math.min(free, target * random.between(0.88, 1.06), room * 1.12);
-        radii.push(room);
+        const before = radii.length > 0 ? radii[radii.length - 1] * 1.2 : Number.POSITIVE_INFINITY;
+        radii.push(Math.min(free[i] * swelling, target * random.between(0.88, 1.06), before));
       }
       if (radii.length > 2) {
         found.push(
           this.build(neurite, centres.slice(first, first + radii.length), radii, random, found.length),
         );
       }
-      const gap = 2 * target + 120 + random.between(100, 1500) / style.mitoDensity;
-      next = first + radii.length + Math.ceil(gap / axisStep);
+      next = first + radii.length + Math.ceil((2 * target + 100 + gap) / axisStep);
     }
   }
 
@@ -281,7 +285,7 @@ export class Organelles {
     }
     const cloud = at(wall * 0.45);
     const spread = random.between(120, 260);
-    const tries = Math.round(random.between(60, 190) * this.style.vesicles);
+    const tries = Math.round(random.between(130, 420) * this.style.vesicles);
     const taken: number[][] = [];
     const p = new Float64Array(3);
     for (let i = 0; i < tries; ++i) {
@@ -306,7 +310,7 @@ export class Organelles {
     const v = new Float64Array(3);
     for (const p of axis) {
       const section = (p[6] / 100) ** 2;
-      const tries = Math.floor(section * 1.1 + random.next());
+      const tries = Math.floor(section * 1.6 + random.next());
       for (let i = 0; i < tries; ++i) {
         const side = across(random.direction(v), p);
         const r = p[6] * Math.sqrt(random.next());

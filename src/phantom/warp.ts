@@ -5,8 +5,8 @@ import { addVectorNoise } from "./noise.js";
  * makes every membrane wavy. Both in nm.
  */
 const octaves = [
-  { length: 430, amplitude: 72 },
-  { length: 140, amplitude: 15 },
+  { length: 430, amplitude: 80 },
+  { length: 150, amplitude: 24 },
 ] as const;
 
 export class Warp {
