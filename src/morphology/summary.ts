@@ -63,7 +63,7 @@ export class SummaryBuilder {
       ara: mean(this.ara),
       eccentricity: mean(this.eccentricity),
       area: mean(this.area),
-      solidityHistogram: this.histogram,
+      solidityHistogram: [...this.histogram],
     };
   }
 }

@@ -41,8 +41,7 @@ class IndexedDbBacking implements Backing {
     const stored = transaction.objectStore(TIMES).get(name);
     await completed(transaction);
     if (!(file.result instanceof Uint8Array)) return undefined;
-    const { time } = stored.result as StoredTime;
-    return { bytes: file.result, time };
+    return { bytes: file.result, time: (stored.result as StoredTime | undefined)?.time ?? 0 };
   }
 
   async write(name: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
