@@ -24,7 +24,7 @@ export interface PriorOptions {
 
 /**
  * Measures ground truth slice by slice: once as a whole stack by the paper's definition, once chunk by chunk.
- * Memory: one run of foreground is 16 bytes (some tens of MB for a stack of 130 M voxels), and a chunk's slices.
+ * Memory: 16 bytes for each run of foreground (5 MB for Lucchi++ train, 130 M voxels), and the slices of one chunk.
  */
 export class PriorMeter {
   private readonly stack = new RunLabeller();
