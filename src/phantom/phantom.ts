@@ -122,7 +122,8 @@ function makeScale(tissue: Tissue, level: number): PhantomScale {
   return {
     bounds: { lower: [0, 0, 0], upper: [shape[0], shape[1], shape[2]] },
     voxelSize,
-    chunkSize: sectioned ? [64, 64, 16] : [64, 64, 64],
+    // Flat: a view needs one slice, a prediction eight. Cubes of 64 took the chunk worker ten times as long to fill a screen.
+    chunkSize: sectioned ? [64, 64, 16] : [128, 128, 16],
     layout,
     drawn,
     passes: {
