@@ -27,7 +27,8 @@ const HDF5_FILES = new Set([".h5", ".hdf5", ".hdf"]);
 /**
  * Opens a volume by path or address:
  * - a folder of PNG or TIFF slices, a TIFF file, an HDF5 file;
- * - an OME-Zarr or precomputed volume, as a folder or at http(s)://, gs://, s3://.
+ * - an OME-Zarr or precomputed volume, as a folder or at http(s)://, gs://, s3://;
+ * - phantom://<style>/<seed>/em (or labels), the synthetic EM volume of src/phantom.
  *
  * Neuroglancer's prefixes (precomputed://, zarr://, zarr2://, zarr3://) and suffixes (|zarr:, |zarr2:, |zarr3:,
  * |neuroglancer-precomputed:) are accepted and decide the format, which is found out without them.
@@ -35,12 +36,16 @@ const HDF5_FILES = new Set([".h5", ".hdf5", ".hdf"]);
  */
 export async function openVolume(input: string, options: OpenVolumeOptions = {}): Promise<VolumeSource> {
   const { address, format } = splitFormat(input.trim());
+  if (/^phantom:/i.test(address)) {
+    const { openPhantom } = await import("../phantom/store.js");
+    return openPhantom(address);
+  }
   if (/^(https?|gs|s3):\/\//i.test(address))
     return openStore(new HttpStore(webAddress(address)), format, options);
   if (/^[a-z][a-z0-9+.-]+:\/\//i.test(address) && !/^file:/i.test(address)) {
     throw new VolumeError(
       input,
-      "this kind of address cannot be read here: http(s)://, gs://, s3:// and paths can",
+      "this kind of address cannot be read here: http(s)://, gs://, s3://, phantom:// and paths can",
     );
   }
   const path = /^file:/i.test(address) ? fileURLToPath(address) : resolve(address);
