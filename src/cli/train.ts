@@ -20,6 +20,10 @@ const whole = (text: string): number => {
     throw new InvalidArgumentError(`"${text}" is not a whole number`);
   return value;
 };
+const positive = (text: string): number => {
+  if (whole(text) === 0) throw new InvalidArgumentError("must be at least 1");
+  return whole(text);
+};
 const numbers = (text: string): number[] => text.split(",").map(number);
 const choice = <T extends string>(flags: string, description: string, values: readonly T[]) =>
   new Option(flags, description).choices(values);
@@ -37,6 +41,7 @@ interface TrainFlags {
   validationSlices?: number;
   preset: keyof typeof PRESETS;
   backend: BackendName | "auto";
+  processes?: number;
   out: string;
   package?: string;
   name?: string;
@@ -95,6 +100,7 @@ export function register(program: Command): void {
     .addOption(
       choice("--backend <name>", "compute engine", ["auto", "tensorflow", "webgpu", "wasm"]).default("auto"),
     )
+    .option("--processes <n>", "that compute gradients; default 1, on wasm one a core", positive)
     .option("--package <folder>", "write a model package there at the end, e.g. models/<id>")
     .option("--name <text>", "of the package")
     .option("--description <text>", "of the package")
@@ -136,7 +142,7 @@ export function register(program: Command): void {
 }
 
 /** The preset with the flags laid over it. */
-function resolveSettings(flags: TrainFlags, train: Slices): TrainingSettings {
+function resolveSettings(flags: TrainFlags, train: Slices, microBatches: number): TrainingSettings {
   const preset = PRESETS[flags.preset];
   const { network, optimiser, augmentation } = preset;
   const seed = flags.seed ?? preset.seed;
@@ -156,7 +162,7 @@ function resolveSettings(flags: TrainFlags, train: Slices): TrainingSettings {
     seed,
     steps: epochs !== null ? epochs * epoch : (flags.steps ?? preset.steps ?? 1),
     batch,
-    accumulate: flags.accumulate ?? preset.accumulate,
+    accumulate: flags.accumulate ?? largestDivisor(batch, Math.max(microBatches, preset.accumulate)),
     patch,
     loss: flags.loss ?? preset.loss,
     optimiser: {
@@ -199,8 +205,9 @@ async function train(flags: TrainFlags): Promise<void> {
       validationSlices: flags.validationSlices ?? Number.POSITIVE_INFINITY,
       seed: flags.seed ?? PRESETS[flags.preset].seed,
     },
-    settings: (slices) => resolveSettings(flags, slices),
+    settings: (slices, microBatches) => resolveSettings(flags, slices, microBatches),
     backend: flags.backend,
+    processes: flags.processes,
     folder: flags.out,
     resume: flags.resume ?? false,
     checkpointSteps: flags.checkpointSteps,
@@ -218,6 +225,13 @@ async function train(flags: TrainFlags): Promise<void> {
         }
       : undefined,
   });
+}
+
+/** The largest divisor of `n` that is at most `limit`. */
+function largestDivisor(n: number, limit: number): number {
+  let divisor = Math.max(1, Math.min(n, limit));
+  while (n % divisor !== 0) divisor--;
+  return divisor;
 }
 
 /** A word as a shell reads it back. */

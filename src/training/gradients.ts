@@ -25,60 +25,85 @@ export const trainableVariables = (model: tf.LayersModel) => model.trainableWeig
 /** Batch-norm means and variances. */
 export const movingVariables = (model: tf.LayersModel) => model.nonTrainableWeights.map(variableOf);
 
+/** What one micro-batch gives; its tensors are the caller's. */
+export interface GradientPart {
+  readonly loss: number;
+  readonly gradients: tf.Tensor[];
+  /** Batch-norm statistics after it, in the order of `movingVariables`. */
+  readonly moving: tf.Tensor[];
+}
+
+/** Means over the micro-batches, in their order; sets the model's batch-norm statistics, disposes the parts. */
+export function averageParts(model: tf.LayersModel, parts: readonly GradientPart[]): Gradients {
+  if (parts.length === 0) throw new Error("a step needs at least one micro-batch");
+  const mean = (tensors: readonly tf.Tensor[]) =>
+    tf.tidy(() =>
+      tensors.length === 1
+        ? tf.clone(tensors[0])
+        : tf.div(
+            tensors.reduce((sum, tensor) => tf.add(sum, tensor)),
+            tensors.length,
+          ),
+    );
+  const gradients = parts[0].gradients.map((_, i) => mean(parts.map((part) => part.gradients[i])));
+  movingVariables(model).forEach((variable, i) => {
+    const value = mean(parts.map((part) => part.moving[i]));
+    variable.assign(value);
+    value.dispose();
+  });
+  for (const part of parts) tf.dispose([part.gradients, part.moving]);
+  return { loss: parts.reduce((sum, part) => sum + part.loss, 0) / parts.length, gradients };
+}
+
 /** Computes in this process, on the current backend, one micro-batch after the other. */
 export class LocalGradients implements GradientSource {
-  private readonly variables: tf.Variable[];
+  private readonly trainable: tf.Variable[];
+  private readonly moving: tf.Variable[];
 
   constructor(
     private readonly network: Network,
     private readonly loss: LossName,
   ) {
-    this.variables = trainableVariables(network.logits);
+    this.trainable = trainableVariables(network.logits);
+    this.moving = movingVariables(network.logits);
   }
 
   async compute(batches: readonly Batch[], dropoutSeed: number): Promise<Gradients> {
-    let sum: tf.Tensor[] | null = null;
-    let loss = 0;
+    const parts: GradientPart[] = [];
+    // Every micro-batch moves the statistics from where the step began, so that it could be computed anywhere.
+    const before = this.moving.map((variable) => tf.clone(variable));
     for (let i = 0; i < batches.length; i++) {
-      const part = this.one(batches[i], dropoutSeed + i);
-      loss += (await part.value.data())[0] / batches.length;
-      part.value.dispose();
-      if (!sum) {
-        sum = part.gradients;
-        continue;
-      }
-      const previous: tf.Tensor[] = sum;
-      sum = previous.map((total, k) => tf.add(total, part.gradients[k]));
-      tf.dispose([previous, part.gradients]);
+      this.moving.forEach((variable, k) => {
+        variable.assign(before[k]);
+      });
+      parts.push(await this.part(batches[i], dropoutSeed + i));
     }
-    if (!sum) throw new Error("a step needs at least one micro-batch");
-    if (batches.length === 1) return { loss, gradients: sum };
-    const gradients = sum.map((total) => tf.div(total, batches.length));
-    tf.dispose(sum);
-    return { loss, gradients };
+    tf.dispose(before);
+    return averageParts(this.network.logits, parts);
   }
 
-  private one(
-    { count, size, em, labels }: Batch,
-    dropoutSeed: number,
-  ): { value: tf.Scalar; gradients: tf.Tensor[] } {
+  /** Loss and gradient of one micro-batch; moves the batch-norm statistics. */
+  async part({ count, size, em, labels }: Batch, dropoutSeed: number): Promise<GradientPart> {
     const shape: [number, number, number, number] = [count, size, size, 1];
     const x = tf.tensor4d(em, shape);
     const y = tf.tensor4d(labels, shape);
-    try {
-      const { value, grads } = tf.variableGrads(
-        () =>
-          segmentationLoss(
-            this.loss,
-            y,
-            this.network.logits.apply(x, { training: true, dropoutSeed }) as tf.Tensor,
-          ),
-        this.variables,
-      );
-      return { value, gradients: this.variables.map(({ name }) => grads[name]) };
-    } finally {
-      tf.dispose([x, y]);
-    }
+    const { value, grads } = tf.variableGrads(
+      () =>
+        segmentationLoss(
+          this.loss,
+          y,
+          this.network.logits.apply(x, { training: true, dropoutSeed }) as tf.Tensor,
+        ),
+      this.trainable,
+    );
+    tf.dispose([x, y]);
+    const [loss] = await value.data();
+    value.dispose();
+    return {
+      loss,
+      gradients: this.trainable.map(({ name }) => grads[name]),
+      moving: this.moving.map((variable) => tf.clone(variable)),
+    };
   }
 
   async dispose(): Promise<void> {}

@@ -76,6 +76,9 @@ export function writeWeights(model: tf.LayersModel, arrays: readonly Float32Arra
   tf.dispose(tensors);
 }
 
+/** Lets signals and messages in: on WebAssembly a step is computed without ever leaving the microtasks. */
+const breathe = () => new Promise<void>((resolve) => setTimeout(resolve, 0));
+
 /**
  * Trains a network. Deterministic: the same settings, data, backend and machine give the same losses, however often the
  * training was interrupted and resumed.
@@ -137,6 +140,7 @@ export async function runTraining(input: TrainingInput, host: TrainingHost = {})
       optimiser.restore(checkpoint.slots);
     }
     while (progress.step < settings.steps) {
+      await breathe();
       if (host.signal?.aborted) {
         stopped = "interrupted";
         break;

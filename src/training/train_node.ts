@@ -1,14 +1,17 @@
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import type { BackendName } from "../inference/types.js";
 import { selectBackend } from "../kernels/backend_node.js";
-import { buildAttentionUNet } from "../network/attention_unet.js";
+import { buildAttentionUNet, type Network } from "../network/attention_unet.js";
 import { Random } from "../network/random.js";
 import { openVolume } from "../volume/open_node.js";
 import { parseRegion } from "../volume/region.js";
 import { type Vec3, VolumeError } from "../volume/types.js";
 import type { Checkpoint } from "./checkpoint.js";
-import { runTraining } from "./loop.js";
+import { type GradientSource, LocalGradients } from "./gradients.js";
+import { runTraining, type TrainingOutcome } from "./loop.js";
 import { type PackageDescription, packageTraining } from "./package_node.js";
+import { writeReport } from "./report_node.js";
 import { CHECKPOINT_FILE, openRunFolder, readCheckpoint, writeRunFile } from "./run_node.js";
 import { checkSettings, type TrainingSettings } from "./settings.js";
 import { loadSlices, type Slices, splitSlices, thinSlices } from "./slices.js";
@@ -42,8 +45,11 @@ export interface TrainingData {
 
 export interface TrainOptions {
   readonly data: TrainingDataOptions;
-  readonly settings: (train: Slices) => TrainingSettings;
+  /** @param accumulate micro-batches a step where the user does not say. */
+  readonly settings: (train: Slices, accumulate: number) => TrainingSettings;
   readonly backend: BackendName | "auto";
+  /** Processes that compute gradients; default: one, or as many as there are cores on WebAssembly. */
+  readonly processes?: number;
   readonly folder: string;
   readonly resume: boolean;
   readonly checkpointSteps: number;
@@ -131,20 +137,37 @@ function checkResumable(
     throw new Error(`${file} is of other settings (${changed}): give the same, or another --out`);
 }
 
+async function startGradients(
+  processes: number,
+  network: Network,
+  settings: TrainingSettings,
+  backend: BackendName,
+): Promise<GradientSource> {
+  if (processes <= 1) return new LocalGradients(network, settings.loss);
+  const { ProcessGradients } = await import("./processes_node.js");
+  return ProcessGradients.start(processes, network, {
+    network: settings.network,
+    loss: settings.loss,
+    backend,
+  });
+}
+
 /** Trains in a run folder, from its checkpoint if there is one and `resume` is set, and packages the result. */
 export async function trainInFolder(options: TrainOptions): Promise<void> {
   const { folder } = options;
   const checkpoint = await readCheckpoint(folder);
   const data = await loadTrainingData(options.data);
-  const settings = options.settings(data.train);
+  const backend = await selectBackend(options.backend);
+  const processes = options.processes ?? (backend.name === "wasm" ? availableParallelism() : 1);
+  const settings = options.settings(data.train, checkpoint?.settings.accumulate ?? processes);
   checkSettings(settings);
   checkResumable(checkpoint, settings, options);
-  const backend = await selectBackend(options.backend);
   const network = buildAttentionUNet(settings.network);
+  const used = Math.min(processes, settings.accumulate);
   process.stderr.write(
     `${data.train.em.length} slices to train on, ${data.validation.em.length} to validate, ` +
       `${data.all.width} x ${data.all.height} pixels of ${data.voxelSize[0]} nm; ` +
-      `${network.model.countParams()} parameters; ${backend.description}\n`,
+      `${network.model.countParams()} parameters; ${backend.description}, ${used} process${used > 1 ? "es" : ""}\n`,
   );
   await writeRunFile(folder, { command: options.command, backend, settings, data: options.data });
   const interrupt = new AbortController();
@@ -158,14 +181,16 @@ export async function trainInFolder(options: TrainOptions): Promise<void> {
     checkpointMinutes: options.checkpointMinutes,
     signal: interrupt.signal,
   });
+  const gradients = await startGradients(used, network, settings, backend.name);
   try {
-    const { progress, stopped, weights } = await runTraining(
+    const outcome = await runTraining(
       {
         network,
         train: data.train,
         validation: data.validation,
         settings,
         checkpoint: checkpoint ?? undefined,
+        gradients,
       },
       {
         ...host,
@@ -175,32 +200,45 @@ export async function trainInFolder(options: TrainOptions): Promise<void> {
         },
       },
     );
-    const { best, step } = progress;
-    if (stopped === "interrupted") {
-      process.stderr.write(`stopped after step ${step}; go on with --resume\n`);
-      return;
-    }
-    const score = best ? `; best at step ${best.step}: IoU per slice ${best.iouPerSlice.toFixed(4)}` : "";
-    process.stderr.write(
-      `trained ${step} steps${stopped === "patience" ? " (no better for long)" : ""}${score}\n`,
-    );
-    if (options.package) {
-      const criterion = best
-        ? `validation ${settings.select === "loss" ? "loss" : "IoU per slice"}`
-        : "last step";
-      await packageTraining(
-        { ...options.package, command: options.command },
-        weights,
-        settings,
-        data.all,
-        data.voxelSize,
-        options.data.window,
-        { criterion, step: best?.step ?? step },
-      );
-      process.stderr.write(`packaged as ${options.package.folder}\n`);
-    }
+    await host.finish();
+    const summary = outcomeText(outcome);
+    process.stderr.write(`${summary}\n`);
+    const multiple = 2 ** (settings.network.filters.length - 1);
+    await writeReport(folder, summary, network, data.validation, multiple, {
+      Settings: settings,
+      Data: { ...options.data, voxelSize: data.voxelSize, slices: data.all.em.length },
+      Run: { command: options.command, engine: backend.description, processes: used },
+    });
+    if (outcome.stopped !== "interrupted") await packageOutcome(options, outcome, settings, data);
   } finally {
     await host.finish();
+    await gradients.dispose();
     process.off("SIGINT", stop).off("SIGTERM", stop);
   }
+}
+
+function outcomeText({ progress: { best, step }, stopped }: TrainingOutcome): string {
+  if (stopped === "interrupted") return `stopped after step ${step}; go on with --resume`;
+  const why = stopped === "patience" ? " (no better for long)" : "";
+  return `trained ${step} steps${why}${best ? `; best at step ${best.step}: IoU per slice ${best.iouPerSlice.toFixed(4)}` : ""}`;
+}
+
+async function packageOutcome(
+  options: TrainOptions,
+  { progress: { best, step }, weights }: TrainingOutcome,
+  settings: TrainingSettings,
+  data: TrainingData,
+): Promise<void> {
+  if (!options.package) return;
+  const criterion = `validation ${settings.select === "loss" ? "loss" : "IoU per slice"}`;
+  await packageTraining(
+    { ...options.package, command: options.command },
+    weights,
+    settings,
+    data.all,
+    data.voxelSize,
+    options.data.window,
+    { criterion: best ? criterion : "last step", step: best?.step ?? step },
+  );
+  process.stderr.write(`packaged as ${options.package.folder}\n`);
 }

@@ -42,12 +42,12 @@ export async function predictSlice(
   }
 }
 
-/** Scores whole slices. `shown` receives each slice's logits, for pictures. */
+/** Scores whole slices. `shown` receives each slice's logits and score, for pictures. */
 export async function validate(
   network: Network,
   slices: Slices,
   multiple: number,
-  shown?: (z: number, logits: Float32Array) => void,
+  shown?: (z: number, logits: Float32Array, score: { iou: number }) => void,
 ): Promise<ValidationResult> {
   let loss = 0;
   let iouSum = 0;
@@ -65,10 +65,11 @@ export async function validate(
       if (predicted && truth) intersection++;
       if (predicted || truth) union++;
     }
-    iouSum += union > 0 ? intersection / union : 0;
+    const iou = union > 0 ? intersection / union : 0;
+    iouSum += iou;
     both += intersection;
     either += union;
-    shown?.(z, logits);
+    shown?.(z, logits, { iou });
   }
   const n = slices.em.length;
   return {
