@@ -1,4 +1,11 @@
-import { type Bucket, gliaDistance, type Neurite, segmentFloats, surfaceDistance } from "./neurites.js";
+import {
+  type Bucket,
+  gliaDistance,
+  type Neurite,
+  runMayBeWithin,
+  segmentFloats,
+  surfaceDistance,
+} from "./neurites.js";
 import { addVectorNoise } from "./noise.js";
 import { type Mitochondrion, unevenness, wallGap } from "./organelles.js";
 import type { Tissue } from "./tissue.js";
@@ -53,6 +60,8 @@ export class Block {
   private readonly pool: Float32Array[] = [];
   private used = 0;
   private readonly q = new Float64Array(3);
+  private distance = new Float32Array(0);
+  private nearest = new Float32Array(0);
 
   constructor(
     private readonly tissue: Tissue,
@@ -73,11 +82,11 @@ export class Block {
     this.used = 0;
     const half = 0.5 * Math.sqrt(2 * (width * voxel[0]) ** 2 + (depth * voxel[2]) ** 2);
     const zMiddle = (bz + 0.5) * depth;
-    this.toTissue(
-      (bx + 0.5) * width * voxel[0],
-      (by + 0.5) * width * voxel[1],
+    tissue.warp.toTissue(
+      q,
+      (bx + 0.5) * width * voxel[0] + tissue.drift(0, zMiddle * zFactor),
+      (by + 0.5) * width * voxel[1] + tissue.drift(1, zMiddle * zFactor),
       zMiddle * voxel[2],
-      zMiddle * zFactor,
     );
     const centre = [q[0], q[1], q[2]] as const;
     const bucket = tissue.neurites.near(...centre);
@@ -85,11 +94,13 @@ export class Block {
     let at = 0;
     for (let k = 0; k < this.nz; ++k) {
       const slice = planes > 0 ? bz * depth + (k + 0.5) / planes : bz * depth + k * step + 0.5;
+      const dx = tissue.drift(0, slice * zFactor);
+      const dy = tissue.drift(1, slice * zFactor);
       for (let j = 0; j < this.nx; ++j) {
+        const y = (by * width + j * step + 0.5) * voxel[1] + dy;
         for (let i = 0; i < this.nx; ++i) {
-          const x = (bx * width + i * step + 0.5) * voxel[0];
-          const y = (by * width + j * step + 0.5) * voxel[1];
-          this.toTissue(x, y, slice * voxel[2], slice * zFactor);
+          const x = (bx * width + i * step + 0.5) * voxel[0] + dx;
+          tissue.warp.toTissue(q, x, y, slice * voxel[2]);
           this.position[at++] = q[0];
           this.position[at++] = q[1];
           this.position[at++] = q[2];
@@ -100,11 +111,6 @@ export class Block {
     this.selectMitos(centre, half);
   }
 
-  private toTissue(x: number, y: number, z: number, slice: number): void {
-    const { tissue, q } = this;
-    tissue.warp.toTissue(q, x + tissue.drift(0, slice), y + tissue.drift(1, slice), z);
-  }
-
   private scratch(): Float32Array {
     if (this.used === this.pool.length) this.pool.push(new Float32Array(this.points));
     return this.pool[this.used++];
@@ -112,10 +118,16 @@ export class Block {
 
   private selectCells(bucket: Bucket, centre: readonly [number, number, number], half: number): void {
     const { segments, neurites, starts } = bucket;
-    const distance = new Float32Array(starts[neurites.length]);
-    const nearest = new Float32Array(neurites.length);
+    const slack = 2 * stretch * half;
+    const widest = slack + 2 * Math.max(this.reach, myelinDepth);
+    if (this.distance.length < starts[neurites.length])
+      this.distance = new Float32Array(starts[neurites.length]);
+    if (this.nearest.length < neurites.length) this.nearest = new Float32Array(neurites.length);
+    const { distance, nearest } = this;
     let least = gliaDistance;
     for (let run = 0; run < neurites.length; ++run) {
+      nearest[run] = Number.POSITIVE_INFINITY;
+      if (!runMayBeWithin(bucket, run, least + widest, ...centre)) continue;
       let own = Number.POSITIVE_INFINITY;
       for (let s = starts[run]; s < starts[run + 1]; ++s) {
         const g = surfaceDistance(segments, s * segmentFloats, centre[0], centre[1], centre[2]);
@@ -125,7 +137,6 @@ export class Block {
       nearest[run] = own;
       if (own < least) least = own;
     }
-    const slack = 2 * stretch * half;
     this.cells = [];
     this.window = this.reach;
     let limit = least + slack + 2 * this.window;

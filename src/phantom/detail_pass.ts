@@ -56,7 +56,7 @@ export class DetailPass {
     const { lower, upper } = canvas.box;
     const radius = b[at + 6];
     const hollow = b[at + 7] > 0;
-    const strength = b[at + 8] * this.style.envelopeDarkness * 0.95;
+    const strength = b[at + 8] * Math.min(1, 1.45 * this.style.envelopeDarkness);
     const reach = radius + 2 * sigma;
     const low = [0, 1, 2].map((a) => Math.min(b[at + a], b[at + 3 + a]) - reach);
     const high = [0, 1, 2].map((a) => Math.max(b[at + a], b[at + 3 + a]) + reach);

@@ -59,6 +59,7 @@ export class FinishPass {
     const { size, box } = canvas;
     const out = new Uint8Array(canvas.grey.length);
     const grain = new Float32Array(size[0]);
+    const shot = new Float32Array(size[0]);
     // Voxels larger than cells see the mean of the tissue.
     const mean = style.cytoplasm - 0.22 * style.membraneDarkness * style.cytoplasm;
     let at = 0;
@@ -67,14 +68,15 @@ export class FinishPass {
       for (let y = box.lower[1]; y < box.upper[1]; ++y) {
         grain.fill(0);
         for (const { noise, amplitude } of this.grains) noise.add(grain, box.lower[0], y, z, amplitude);
+        this.fillShot(shot, box.lower[0], y, z);
         for (let i = 0; i < size[0]; ++i, ++at) {
           const grey = this.drawn
             ? canvas.grey[at] + shadowed(grain[i]) * canvas.texture[at]
             : mean + 4 * grain[i];
           const step = (grey + flicker) * toneSteps;
           const toned = tone[step <= 0 ? 0 : step >= 255 * toneSteps ? 255 * toneSteps : (step + 0.5) | 0];
-          const shot = this.noise(box.lower[0] + i, y, z) * noiseScale * Math.sqrt((toned + 12) / 140);
-          const value = toned + shot + 0.5;
+          // The variance of a count is the count.
+          const value = toned + shot[i] * noiseScale * Math.sqrt((toned + 12) / 140) + 0.5;
           out[at] = value <= 0 ? 0 : value >= 255 ? 255 : value | 0;
         }
       }
@@ -82,18 +84,20 @@ export class FinishPass {
     return out;
   }
 
-  /** Shot noise of one voxel before scaling: the mean over the fine voxels that it covers. */
-  private noise(x: number, y: number, z: number): number {
+  /** Shot noise of a row of voxels before scaling: the mean over the fine voxels that each covers. */
+  private fillShot(row: Float32Array, x: number, y: number, z: number): void {
     const [nx, ny, nz] = this.averaged;
     const seed = this.tissue.seed ^ 0x51075;
-    if (nx === 1) return bytes(hash3(seed, x, y, z));
-    let sum = 0;
+    row.fill(0);
+    const share = 1 / (nx * ny * nz);
     for (let k = 0; k < nz; ++k) {
       for (let j = 0; j < ny; ++j) {
-        for (let i = 0; i < nx; ++i) sum += bytes(hash3(seed, x * nx + i, y * ny + j, z * nz + k));
+        for (let i = 0; i < row.length * nx; ++i) {
+          const h = hash3(seed, x * nx + i, y * ny + j, z * nz + k);
+          row[nx === 2 ? i >> 1 : i] += share * bytes(h);
+        }
       }
     }
-    return sum / (nx * ny * nz);
   }
 }
 

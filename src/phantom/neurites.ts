@@ -39,6 +39,8 @@ export interface Bucket {
   readonly segments: Float32Array;
   readonly neurites: readonly Neurite[];
   readonly starts: Int32Array;
+  /** Sphere around each run: x y z radius. */
+  readonly spheres: Float32Array;
 }
 
 interface Tile {
@@ -105,16 +107,19 @@ export class Neurites {
    * so the ball of this radius lies in the cell.
    */
   clearance(neurite: Neurite, x: number, y: number, z: number): number {
-    const { segments, neurites, starts } = this.near(x, y, z);
+    const bucket = this.near(x, y, z);
+    const { segments, neurites, starts } = bucket;
     let own = Number.POSITIVE_INFINITY;
     let other = gliaDistance;
     for (let run = 0; run < neurites.length; ++run) {
+      const mine = neurites[run].key === neurite.key;
+      if (!mine && !runMayBeWithin(bucket, run, other, x, y, z)) continue;
       let nearest = Number.POSITIVE_INFINITY;
       for (let s = starts[run]; s < starts[run + 1]; ++s) {
         const g = surfaceDistance(segments, s * segmentFloats, x, y, z);
         if (g < nearest) nearest = g;
       }
-      if (neurites[run].key === neurite.key) own = nearest;
+      if (mine) own = nearest;
       else if (nearest < other) other = nearest;
     }
     return (other - own) / 2;
@@ -161,7 +166,7 @@ export class Neurites {
         segments.set(neurites[run].segments.subarray(at, at + segmentFloats), s * segmentFloats);
       }
     }
-    return { segments, neurites, starts: Int32Array.from(starts) };
+    return { segments, neurites, starts: Int32Array.from(starts), spheres: boundRuns(segments, starts) };
   }
 
   private tile(x: number, y: number, z: number): Tile {
@@ -174,6 +179,43 @@ export class Neurites {
 
 const localBucket = (x: number, y: number, z: number) =>
   x + 3 * bucketsPerTile * (y + 3 * bucketsPerTile * z);
+
+/** Whether the surface of a run can be nearer to a point than `distance`, by its sphere. */
+export function runMayBeWithin(
+  { spheres }: Bucket,
+  run: number,
+  distance: number,
+  x: number,
+  y: number,
+  z: number,
+): boolean {
+  const at = 4 * run;
+  const limit = distance + spheres[at + 3];
+  const dx = x - spheres[at];
+  const dy = y - spheres[at + 1];
+  const dz = z - spheres[at + 2];
+  return limit > 0 && dx * dx + dy * dy + dz * dz < limit * limit;
+}
+
+function boundRuns(segments: Float32Array, starts: readonly number[]): Float32Array {
+  const spheres = new Float32Array(4 * (starts.length - 1));
+  for (let run = 0; run + 1 < starts.length; ++run) {
+    const from = starts[run] * segmentFloats;
+    const to = starts[run + 1] * segmentFloats;
+    // The middle of the ends of the run, and what is farthest from it.
+    const centre = [0, 1, 2].map((a) => (segments[from + a] + segments[to - segmentFloats + 3 + a]) / 2);
+    let radius = 0;
+    for (let at = from; at < to; at += segmentFloats) {
+      const thick = Math.max(segments[at + 6], segments[at + 7]);
+      for (const end of [at, at + 3]) {
+        const d = centre.reduce((sum, c, a) => sum + (segments[end + a] - c) ** 2, 0);
+        radius = Math.max(radius, Math.sqrt(d) + thick);
+      }
+    }
+    spheres.set([...centre, radius + 1], 4 * run);
+  }
+  return spheres;
+}
 
 /** Distance in nm from a point to the surface of one tapered segment, negative inside. */
 export function surfaceDistance(s: Float32Array, at: number, x: number, y: number, z: number): number {

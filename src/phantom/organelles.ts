@@ -253,7 +253,7 @@ export class Organelles {
       bodies.push(q[0], q[1], q[2], radius, hollow, dark);
     };
     const swollen = neurite.kind === "axon" ? 130 * this.style.calibre : Number.POSITIVE_INFINITY;
-    const bouton = neurite.kind === "branch" && random.next() < 0.35 ? 150 * this.style.calibre : swollen;
+    const bouton = neurite.kind === "branch" && random.next() < 0.45 ? 150 * this.style.calibre : swollen;
     for (let i = 2; i + 2 < axis.length; ++i) {
       if (axis[i][6] < bouton) continue;
       this.addSynapse(axis[i], random, room, add, synapses);
@@ -284,8 +284,9 @@ export class Organelles {
       });
     }
     const cloud = at(wall * 0.45);
-    const spread = random.between(120, 260);
-    const tries = Math.round(random.between(130, 420) * this.style.vesicles);
+    const spread = random.between(140, 300);
+    const tries = Math.round(random.between(200, 600) * this.style.vesicles);
+    const around = room(cloud);
     const taken: number[][] = [];
     const p = new Float64Array(3);
     for (let i = 0; i < tries; ++i) {
@@ -293,7 +294,7 @@ export class Organelles {
       const r = spread * Math.sqrt(random.next());
       const v = [0, 1, 2].map((a) => cloud[a] + r * p[a]);
       if (taken.some((t) => (t[0] - v[0]) ** 2 + (t[1] - v[1]) ** 2 + (t[2] - v[2]) ** 2 < 40 * 40)) continue;
-      if (room(v) < 30) continue;
+      if (around - r < 30 && room(v) < 30) continue;
       taken.push(v);
       add(v, v, random.between(15, 20), 1, random.between(0.55, 1));
     }
@@ -310,7 +311,7 @@ export class Organelles {
     const v = new Float64Array(3);
     for (const p of axis) {
       const section = (p[6] / 100) ** 2;
-      const tries = Math.floor(section * 1.6 + random.next());
+      const tries = Math.floor(section * 1.2 + random.next());
       for (let i = 0; i < tries; ++i) {
         const side = across(random.direction(v), p);
         const r = p[6] * Math.sqrt(random.next());
@@ -322,7 +323,11 @@ export class Organelles {
         const b = [0, 1, 2].map((k) => a[k] + length * (p[3 + k] + stray * v[k]));
         const radius = kind < 0.45 ? 9 : kind < 0.8 ? random.between(12, 24) : random.between(14, 30);
         const middle = [0, 1, 2].map((k) => (a[k] + b[k]) / 2);
-        if (room(a) < radius + 14 || room(b) < radius + 14 || room(middle) < radius + 14) continue;
+        const needed = radius + 14;
+        const free = room(a);
+        // Room shrinks at most as fast as one moves: much of it at one end needs no look at the other.
+        if (free < needed) continue;
+        if (free < needed + 1.8 * length && (room(b) < needed || room(middle) < needed)) continue;
         if (kind < 0.45) add(a, b, radius, 0, random.between(0.25, 0.5));
         else add(a, b, radius, kind < 0.93 ? 1 : 0, random.between(0.45, 0.95));
       }

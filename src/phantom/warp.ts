@@ -5,8 +5,8 @@ import { addVectorNoise } from "./noise.js";
  * makes every membrane wavy. Both in nm.
  */
 const octaves = [
-  { length: 430, amplitude: 80 },
-  { length: 150, amplitude: 24 },
+  { inverse: 1 / 430, amplitude: 80 },
+  { inverse: 1 / 150, amplitude: 24 },
 ] as const;
 
 export class Warp {
@@ -17,9 +17,10 @@ export class Warp {
     out[0] = x;
     out[1] = y;
     out[2] = z;
-    octaves.forEach(({ length, amplitude }, i) => {
-      addVectorNoise(out, (this.seed ^ 0x3a4b5c) + i, x / length, y / length, z / length, amplitude);
-    });
+    for (let i = 0; i < octaves.length; ++i) {
+      const { inverse, amplitude } = octaves[i];
+      addVectorNoise(out, (this.seed ^ 0x3a4b5c) + i, x * inverse, y * inverse, z * inverse, amplitude);
+    }
     return out;
   }
 
