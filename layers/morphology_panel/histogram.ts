@@ -9,10 +9,23 @@ const TOP = 16;
 const BOTTOM = 16;
 const PLOT = WIDTH - LEFT - RIGHT;
 
+/** Hardly a region of any tissue is less solid: what is, is drawn in the first bar. */
+const FIRST = 0.5;
+
+const at = (solidity: number) => LEFT + (Math.max(0, solidity - FIRST) / (1 - FIRST)) * PLOT;
+
+/** The counts from FIRST on, those below added to the first. @param counts by equal bins of [0, 1]. */
+export function visibleBins(counts: readonly number[]): number[] {
+  const first = Math.floor(counts.length * FIRST);
+  const bins = counts.slice(first);
+  for (const count of counts.slice(0, first)) bins[0] += count;
+  return bins;
+}
+
 /**
- * Histogram of region solidity over [0, 1], with the model's prior as a line: bars left of it are regions less
- * convex than what the model was trained on. Bars are drawn in proportion to the fullest bin; the numbers are in the
- * description for those who do not see it.
+ * Histogram of region solidity, with the model's prior as a line: bars left of it are regions less convex than what
+ * the model was trained on. Bars are drawn in proportion to the fullest bin; the numbers are in the description for
+ * those who do not see it.
  */
 export class SolidityHistogram {
   readonly element: HTMLElement;
@@ -30,13 +43,13 @@ export class SolidityHistogram {
     this.svg.append(
       svgElement("line", { class: "mito-axis", x1: LEFT, x2: WIDTH - RIGHT, y1: baseline, y2: baseline }),
     );
-    for (const value of [0, 0.5, 1]) {
-      const anchor = value === 0 ? "start" : value === 1 ? "end" : "middle";
+    for (const value of [FIRST, 0.75, 1]) {
+      const anchor = value === FIRST ? "start" : value === 1 ? "end" : "middle";
       this.svg.append(
         svgElement(
           "text",
-          { class: "mito-tick", x: LEFT + value * PLOT, y: HEIGHT - 4, "text-anchor": anchor },
-          String(value),
+          { class: "mito-tick", x: at(value), y: HEIGHT - 4, "text-anchor": anchor },
+          value === FIRST ? `≤ ${value}` : String(value),
         ),
       );
     }
@@ -47,17 +60,18 @@ export class SolidityHistogram {
 
   /** @param counts regions by equal bins of solidity in [0, 1]. @param prior the model's mean solidity. */
   update(counts: readonly number[], prior: number): void {
-    while (this.bars.length < counts.length) {
+    const bins = visibleBins(counts);
+    while (this.bars.length < bins.length) {
       const bar = svgElement("rect", { class: "mito-bar" });
       this.bars.push(bar);
       this.svg.insertBefore(bar, this.marker);
     }
-    const most = Math.max(1, ...counts);
-    const step = PLOT / counts.length;
+    const most = Math.max(1, ...bins);
+    const step = PLOT / bins.length;
     const room = HEIGHT - TOP - BOTTOM;
     let total = 0;
     for (const [bin, bar] of this.bars.entries()) {
-      const count = counts[bin] ?? 0;
+      const count = bins[bin] ?? 0;
       total += count;
       // A bin with anything in it stays visible beside a very full one.
       const height = count === 0 ? 0 : Math.max(1.5, (room * count) / most);
@@ -66,22 +80,21 @@ export class SolidityHistogram {
       bar.setAttribute("y", (HEIGHT - BOTTOM - height).toFixed(2));
       bar.setAttribute("height", height.toFixed(2));
     }
-    const x = (LEFT + prior * PLOT).toFixed(2);
+    const x = at(prior).toFixed(2);
     for (const end of ["x1", "x2"]) this.marker.setAttribute(end, x);
     this.markerText.setAttribute("x", x);
-    this.markerText.setAttribute("text-anchor", prior > 0.7 ? "end" : prior < 0.3 ? "start" : "middle");
+    this.markerText.setAttribute("text-anchor", prior > 0.85 ? "end" : prior < 0.65 ? "start" : "middle");
     setText(this.markerText, `prior ${formatSolidity(prior)}`);
     const text =
       total === 0
         ? "Solidity of regions: none measured yet."
         : `Solidity of ${total.toLocaleString("en")} regions (one object in one slice); the line is the model's prior.`;
     setText(this.caption, text);
-    const fullest = counts.indexOf(most);
+    const fullest = FIRST + (bins.indexOf(most) * (1 - FIRST)) / bins.length;
+    const next = fullest + (1 - FIRST) / bins.length;
     this.svg.setAttribute(
       "aria-label",
-      total === 0
-        ? text
-        : `${text} Most are between ${(fullest / counts.length).toFixed(2)} and ${((fullest + 1) / counts.length).toFixed(2)}.`,
+      total === 0 ? text : `${text} Most are between ${fullest.toFixed(2)} and ${next.toFixed(2)}.`,
     );
   }
 }

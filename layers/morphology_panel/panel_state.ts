@@ -30,7 +30,7 @@ export class MorphologyPanelState {
     ...DEFAULT_SIDE_PANEL_LOCATION,
     side: "left",
     row: 0,
-    size: 430,
+    size: 400,
     minSize: 320,
   });
   readonly scope = new TrackableValue<Scope>("view", verifyScope);

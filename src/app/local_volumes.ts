@@ -1,6 +1,8 @@
 import * as v from "valibot";
 import type { Volume } from "./catalogue.js";
 
+const positive = v.pipe(v.number(), v.finite(), v.gtValue(0));
+const vec3 = v.tuple([positive, positive, positive]);
 const listSchema = v.object({
   volumes: v.array(
     v.object({
@@ -8,6 +10,8 @@ const listSchema = v.object({
       source: v.pipe(v.string(), v.maxLength(5000)),
       description: v.pipe(v.string(), v.maxLength(500)),
       dataType: v.string(),
+      size: vec3,
+      voxelSize: vec3,
     }),
   ),
   problems: v.array(v.object({ name: v.string(), error: v.string() })),
@@ -19,6 +23,9 @@ export interface LocalVolumes {
   /** One line for each folder that looks like a volume and cannot be opened. */
   readonly problems: readonly string[];
 }
+
+/** nm of a screen pixel at first: about what the models work at. */
+const MODEL_PIXEL = 10;
 
 /** EM comes in 8 or 16 bits; what is wider holds labels. */
 const IMAGE_TYPES = new Set(["uint8", "uint16"]);
@@ -41,12 +48,15 @@ export async function localVolumes(): Promise<LocalVolumes> {
     );
   const { volumes, problems } = result.output;
   return {
-    volumes: volumes.map(({ name, source, description, dataType }) => ({
+    volumes: volumes.map(({ name, source, description, dataType, size, voxelSize }) => ({
       title: name,
       description,
       source: source.replaceAll("{origin}", location.origin),
       layer: name.split("/").at(-1)!,
       labels: !IMAGE_TYPES.has(dataType),
+      voxelSize,
+      position: [size[0] / 2, size[1] / 2, Math.floor(size[2] / 2)],
+      scale: Math.max(1, MODEL_PIXEL / voxelSize[0]),
     })),
     problems: problems.map(({ name, error }) => `${name}: ${error}`),
   };

@@ -1,11 +1,17 @@
+import type { Viewer } from "neuroglancer/unstable/viewer.js";
 import { hasWebGL2, NO_WEBGL2 } from "./engine.js";
 import { StartPage } from "./start_page.js";
 import { hasContent } from "./viewer_state.js";
 
 const container = document.getElementById("neuroglancer-container")!;
 const shellMessage = document.getElementById("shell-message")!;
-const start = new StartPage(document.getElementById("start-page")!, openFragment);
-let viewerWanted = false;
+const start = new StartPage(document.getElementById("start-page")!, (fragment, options) => {
+  openFragment(fragment, options).catch(() => {
+    // Said on the page already.
+  });
+});
+/** The viewer, from when it is first needed. */
+let viewer: Promise<Viewer> | undefined;
 
 function tell(text: string | undefined): void {
   shellMessage.hidden = text === undefined;
@@ -13,10 +19,16 @@ function tell(text: string | undefined): void {
 }
 
 /** Shows a state: a new entry in the browser's history, so that "back" returns to the start page. */
-function openFragment(fragment: string): void {
+async function openFragment(fragment: string, { turn = false } = {}): Promise<void> {
+  const before = location.href;
+  location.hash = fragment;
   // An address that stays the same fires no event.
-  if (location.hash === fragment) route();
-  else location.hash = fragment;
+  if (location.href === before) route();
+  // Our listener is the last: by then a running viewer has read the new state.
+  else await new Promise((resolve) => window.addEventListener("hashchange", resolve, { once: true }));
+  if (!turn) return;
+  const { showSlices } = await import("./viewer.js");
+  showSlices(await loadViewer());
 }
 
 /** The start page while the address holds nothing to show, else the viewer, which is loaded when first needed. */
@@ -34,25 +46,30 @@ function route(): void {
     tell(NO_WEBGL2);
     return;
   }
-  if (viewerWanted) return;
-  viewerWanted = true;
-  void loadViewer();
+  loadViewer().catch(() => {
+    // Said on the page already.
+  });
 }
 
-async function loadViewer(): Promise<void> {
-  tell("Starting the viewer…");
-  try {
-    const { startViewer } = await import(/* webpackPrefetch: true */ "./viewer.js");
-    // Neuroglancer's own name for it in a page, which its documentation and users' scripts rely on.
-    Object.assign(globalThis, { viewer: startViewer(container, () => openFragment("")) });
-    tell(undefined);
-  } catch (error) {
-    viewerWanted = false;
+function loadViewer(): Promise<Viewer> {
+  viewer ??= startUp().catch((error: unknown) => {
+    viewer = undefined;
     tell(
       `The viewer could not be started: ${error instanceof Error ? error.message : error}. Reload the page to try again.`,
     );
     throw error;
-  }
+  });
+  return viewer;
+}
+
+async function startUp(): Promise<Viewer> {
+  tell("Starting the viewer…");
+  const { startViewer } = await import(/* webpackPrefetch: true */ "./viewer.js");
+  const started = startViewer(container, () => void openFragment(""));
+  // Neuroglancer's own name for it in a page, which its documentation and users' scripts rely on.
+  Object.assign(globalThis, { viewer: started });
+  tell(undefined);
+  return started;
 }
 
 window.addEventListener("hashchange", route);

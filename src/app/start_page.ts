@@ -12,7 +12,7 @@ const message = (error: unknown) => (error instanceof Error ? error.message : St
 
 /**
  * The first page: what can be opened, with which model. It knows nothing of the viewer; it hands the fragment of an
- * address to `open`.
+ * address to `open`, with `turn` where the volume's dimensions are not known yet.
  */
 export class StartPage {
   private readonly model = element("select", { id: "start-model" });
@@ -32,7 +32,7 @@ export class StartPage {
 
   constructor(
     private readonly root: HTMLElement,
-    private readonly open: (fragment: string) => void,
+    private readonly open: (fragment: string, options?: { readonly turn?: boolean }) => void,
   ) {
     this.phantom = this.card(PHANTOM, "start-first");
     const form = element(
@@ -115,7 +115,8 @@ export class StartPage {
   }
 
   private openVolume(volume: Volume): void {
-    this.open(stateFragment(volumeState(volume, chooseModel(this.models, this.model.value, volume))));
+    const state = volumeState(volume, chooseModel(this.models, this.model.value, volume));
+    this.open(stateFragment(state), { turn: volume.voxelSize === undefined });
   }
 
   private submit(event: Event): void {

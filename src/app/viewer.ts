@@ -63,3 +63,22 @@ function bindState(viewer: Viewer) {
   );
   binding.updateFromUrlHash();
 }
+
+/**
+ * Shows the x, y slices of a volume whose dimensions come as z, y, x (as Zarr's do), once they are known. For a volume
+ * that was opened by its address alone; a state that someone made is shown as they left it.
+ */
+export function showSlices(viewer: Viewer): void {
+  const { coordinateSpace, displayDimensions } = viewer;
+  const turn = (): boolean => {
+    const { names } = coordinateSpace.value;
+    const indices = ["x", "y", "z"].map((name) => names.indexOf(name));
+    if (indices.includes(-1)) return false;
+    if (displayDimensions.default) displayDimensions.setDimensionIndices(3, Int32Array.from(indices));
+    return true;
+  };
+  if (turn()) return;
+  const stop = coordinateSpace.changed.add(() => {
+    if (turn()) stop();
+  });
+}

@@ -2,7 +2,7 @@ import { isMitoUrl, wrapSource } from "../../layers/mito_layer/source_url.js";
 import type { Volume } from "./catalogue.js";
 
 /** Panels beside the view: wide enough for their text, narrow enough to leave half of a 1280-pixel page to the EM. */
-const LAYER_PANEL_SIZE = 290;
+const LAYER_PANEL_SIZE = 310;
 
 /** JSON of a layer that predicts on `source` with `model`. */
 export function predictionLayer(source: string, model: string, name: string) {
@@ -14,19 +14,14 @@ export function predictionLayer(source: string, model: string, name: string) {
  * Without a model, or for a source that is a prediction itself, only the volume.
  */
 export function volumeState(volume: Volume, model: string | undefined) {
-  const { voxelSize, position, scale, source, layer, truth } = volume;
-  if (isMitoUrl(source)) return { layers: [{ type: "mito", name: layer, source }], layout: "xy" };
-  if (volume.labels) return { layers: [{ type: "segmentation", name: layer, source }], layout: "xy" };
+  const { source, layer, truth, labels } = volume;
+  const place = placeOf(volume);
+  if (isMitoUrl(source)) return { ...place, layers: [{ type: "mito", name: layer, source }], layout: "xy" };
+  if (labels) return { ...place, layers: [{ type: "segmentation", name: layer, source }], layout: "xy" };
   const prediction =
     model === undefined ? undefined : predictionLayer(source, model, `mitochondria (${model})`);
   return {
-    ...(voxelSize !== undefined && {
-      dimensions: Object.fromEntries(
-        ["x", "y", "z"].map((name, axis) => [name, [voxelSize[axis] * 1e-9, "m"]]),
-      ),
-    }),
-    ...(position !== undefined && { position }),
-    ...(scale !== undefined && { crossSectionScale: scale }),
+    ...place,
     layers: [
       { type: "image", name: layer, source },
       ...(truth === undefined
@@ -40,6 +35,24 @@ export function volumeState(volume: Volume, model: string | undefined) {
     }),
     layout: "xy",
   };
+}
+
+/** Where to look, as far as it is known. Naming the dimensions also turns a z, y, x volume to show its x, y slices. */
+function placeOf({ voxelSize, position, scale }: Volume) {
+  return {
+    ...(voxelSize !== undefined && {
+      dimensions: Object.fromEntries(
+        ["x", "y", "z"].map((name, axis) => [name, [metres(voxelSize[axis]), "m"]]),
+      ),
+    }),
+    ...(position !== undefined && { position }),
+    ...(scale !== undefined && { crossSectionScale: scale }),
+  };
+}
+
+/** Without the rounding error of a product, which would stand in the address: 4.6 nm is 4.6e-9 m. */
+function metres(nanometres: number): number {
+  return Number(`${nanometres}e-9`);
 }
 
 /** The fragment of an address that opens `state`. */
