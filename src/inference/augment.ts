@@ -1,3 +1,5 @@
+import type { Interval } from "../network/receptive_field.js";
+import type { Region } from "./cropped_network.js";
 import type { TestTimeAugmentation } from "./types.js";
 
 /** One symmetry of the square: optional transposition, then optional mirroring of columns and rows. */
@@ -54,6 +56,20 @@ export function applySymmetry(
   for (let y = 0, i = 0; y < h; y++)
     for (let x = 0, j = offset + y * dy; x < w; x++, i++, j += dx) out[i] = image[j];
   return out;
+}
+
+/** Where a part of a `width` x `height` image lies in the view of a symmetry. */
+export function symmetricRegion(
+  [rows, columns]: Region,
+  width: number,
+  height: number,
+  { transpose, flipX, flipY }: Symmetry,
+): Region {
+  const mirrored = ([first, last]: Interval, size: number, flip: boolean): Interval =>
+    flip ? [size - 1 - last, size - 1 - first] : [first, last];
+  const y = mirrored(rows, height, flipY);
+  const x = mirrored(columns, width, flipX);
+  return transpose ? [x, y] : [y, x];
 }
 
 /** Adds what the network answered under a symmetry back in the original orientation: `sum` is `width` x `height`. */

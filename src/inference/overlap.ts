@@ -1,4 +1,4 @@
-import type { Network } from "./predict_box.js";
+import { cropImage, type Network } from "./predict_box.js";
 import { reflect } from "./resample.js";
 
 /** Positions of windows of `tile` along an axis: evenly spread, at least `overlap` of a window shared by neighbours. */
@@ -18,7 +18,7 @@ export function windowStarts(length: number, tile: number, overlap: number): num
 export function overlapNetwork(network: Network, tile: number, overlap: number): Network {
   if (!(Number.isInteger(tile) && tile > 0)) throw new RangeError(`a window of ${tile} pixels`);
   if (!(overlap >= 0 && overlap < 1)) throw new RangeError(`overlap must be in [0, 1), not ${overlap}`);
-  return async (images, width, height) => {
+  return async (images, width, height, wanted) => {
     const sums = images.map(() => new Float64Array(width * height));
     const counts = new Uint16Array(width * height);
     for (const top of windowStarts(height, tile, overlap)) {
@@ -30,7 +30,10 @@ export function overlapNetwork(network: Network, tile: number, overlap: number):
               window[y * tile + x] = image[reflect(top + y, height) * width + reflect(left + x, width)];
           return window;
         });
-        const answers = await network(windows, tile, tile);
+        const answers = await network(windows, tile, tile, [
+          [0, tile - 1],
+          [0, tile - 1],
+        ]);
         for (let y = top; y < Math.min(top + tile, height); y++) {
           for (let x = left; x < Math.min(left + tile, width); x++) {
             counts[y * width + x] += 1;
@@ -41,6 +44,12 @@ export function overlapNetwork(network: Network, tile: number, overlap: number):
         }
       }
     }
-    return sums.map((sum) => Float32Array.from(sum, (value, i) => value / counts[i]));
+    return sums.map((sum) =>
+      cropImage(
+        Float32Array.from(sum, (value, i) => value / counts[i]),
+        width,
+        wanted,
+      ),
+    );
   };
 }

@@ -7,6 +7,8 @@ import type { InferenceGeometry, ReceptiveField } from "./types.js";
 export interface AxisPlan {
   /** Model pixels that go through the network; both ends are multiples of the field's `multiple`, and may lie outside the volume. */
   readonly window: readonly [lower: number, upper: number];
+  /** Model pixels of which the core is made: the part of the window that is wanted from the network. */
+  readonly needed: readonly [lower: number, upper: number];
   /** Voxels that the window is made of. */
   readonly gather: readonly [lower: number, upper: number];
   /** From voxels to the pixels of the window. */
@@ -38,7 +40,7 @@ function planAxis(
     Math.ceil((end + halo) / multiple) * multiple,
   ] as const;
   const down = tapsToModel(window[0], window[1], length, ratio);
-  return { window, gather: tapRange(down), down, up };
+  return { window, needed: [first, end], gather: tapRange(down), down, up };
 }
 
 /**

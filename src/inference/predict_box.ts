@@ -1,18 +1,30 @@
 import { boxSize, boxVolume, contains } from "../volume/box.js";
 import type { Box } from "../volume/types.js";
-import { addInverse, applySymmetry, SYMMETRIES } from "./augment.js";
+import { addInverse, applySymmetry, SYMMETRIES, symmetricRegion } from "./augment.js";
+import type { Region } from "./cropped_network.js";
 import { type PredictionPlan, tilePlans } from "./plan.js";
 import { resampleImage, type StridedImage } from "./resample.js";
 import type { InferenceGeometry, IntensityWindow, PredictionRequest, ReceptiveField } from "./types.js";
 
 /**
- * A network as the tiling sees it: images of one shape (row-major, normalised) to probabilities of the same shape.
+ * A network as the tiling sees it: images of one shape (row-major, normalised) to the probabilities of their `wanted` part
+ * (row-major, as large as that).
  */
 export type Network = (
   images: readonly Float32Array[],
   width: number,
   height: number,
+  wanted: Region,
 ) => Promise<Float32Array[]>;
+
+/** A part of a row-major image of `width` columns. */
+export function cropImage(image: Float32Array, width: number, [rows, columns]: Region): Float32Array {
+  const length = columns[1] + 1 - columns[0];
+  const out = new Float32Array(length * (rows[1] + 1 - rows[0]));
+  for (let row = rows[0], at = 0; row <= rows[1]; row++, at += length)
+    out.set(image.subarray(row * width + columns[0], row * width + columns[1] + 1), at);
+  return out;
+}
 
 export interface BoxPrediction {
   /** round(255 p), x fastest over the core. */
@@ -121,16 +133,23 @@ async function predictTile(
     return image;
   });
   const views = SYMMETRIES[tta];
-  const sums = images.map((image) => new Float64Array(image.length));
+  const [left, right] = columns.needed;
+  const [top, bottom] = rows.needed;
+  const wanted: Region = [
+    [top - rows.window[0], bottom - rows.window[0] - 1],
+    [left - columns.window[0], right - columns.window[0] - 1],
+  ];
+  const sums = images.map(() => new Float64Array((right - left) * (bottom - top)));
   for (const view of views) {
     const [w, h] = view.transpose ? [height, width] : [width, height];
     const answers = await network(
       images.map((image) => applySymmetry(image, width, height, view)),
       w,
       h,
+      symmetricRegion(wanted, width, height, view),
     );
     answers.forEach((answer, i) => {
-      addInverse(sums[i], answer, width, height, view);
+      addInverse(sums[i], answer, right - left, bottom - top, view);
     });
   }
   let nonFinite = 0;
@@ -140,8 +159,8 @@ async function predictTile(
       if (!Number.isFinite(mean)) nonFinite++;
       sum[j] = Number.isFinite(mean) ? Math.min(Math.max(mean, 0), 1) : 0;
     }
-    const answer = { data: sum, offset: 0, columnStride: 1, rowStride: width };
-    const voxels = resampleImage(answer, columns.up, rows.up, [columns.window[0], rows.window[0]]);
+    const answer = { data: sum, offset: 0, columnStride: 1, rowStride: right - left };
+    const voxels = resampleImage(answer, columns.up, rows.up, [left, top]);
     const out = sliceOf(probability, core, geometry, slices[i]);
     const start =
       out.offset +

@@ -1,5 +1,6 @@
 import { tf } from "../kernels/tf.js";
 import type { ModelPackage } from "../model/types.js";
+import { CroppedNetwork, type Region } from "./cropped_network.js";
 import { guardGpu } from "./gpu_guard.js";
 import { loadNetwork } from "./load.js";
 import { type Network, predictBox } from "./predict_box.js";
@@ -29,12 +30,13 @@ export interface LoadedNetwork {
 export async function createNetwork(model: ModelPackage, backend: BackendName): Promise<LoadedNetwork> {
   await use(backend);
   const network = await loadNetwork(model);
+  const compute = whereItMatters(network);
   let disposed = false;
   return {
-    async run(images, width, height) {
+    async run(images, width, height, wanted) {
       if (disposed) throw new Error(`the network of model ${model.id} is disposed`);
       await use(backend);
-      return exclusively(() => guardGpu(() => forward(network, images, width, height)));
+      return exclusively(() => guardGpu(() => forward(compute, images, width, height, wanted)));
     },
     dispose(): void {
       if (!disposed) network.dispose();
@@ -72,11 +74,30 @@ async function use(backend: BackendName): Promise<void> {
   if (!(await tf.setBackend(backend))) throw new Error(`backend ${backend} does not start`);
 }
 
+type Compute = (input: tf.Tensor4D, wanted: Region) => tf.Tensor4D;
+
+/** Computes the wanted part alone, or, for a network with a layer that is not understood, all of it. */
+function whereItMatters(network: tf.LayersModel): Compute {
+  let cropped: CroppedNetwork;
+  try {
+    cropped = new CroppedNetwork(network);
+  } catch {
+    return (input, [rows, columns]) =>
+      tf.slice(
+        network.predict(input) as tf.Tensor4D,
+        [0, rows[0], columns[0], 0],
+        [-1, rows[1] + 1 - rows[0], columns[1] + 1 - columns[0], 1],
+      );
+  }
+  return (input, wanted) => cropped.run(input, wanted);
+}
+
 async function forward(
-  network: tf.LayersModel,
+  compute: Compute,
   images: readonly Float32Array[],
   width: number,
   height: number,
+  wanted: Region,
 ): Promise<Float32Array[]> {
   const pixels = width * height;
   const input = images.length === 1 ? images[0] : new Float32Array(images.length * pixels);
@@ -84,17 +105,11 @@ async function forward(
     images.forEach((image, i) => {
       input.set(image, i * pixels);
     });
-  const output = tf.tidy(
-    () => network.predict(tf.tensor4d(input, [images.length, height, width, 1])) as tf.Tensor,
-  );
+  const output = tf.tidy(() => compute(tf.tensor4d(input, [images.length, height, width, 1]), wanted));
   try {
-    const [n, h, w, channels] = output.shape;
-    if (n !== images.length || h !== height || w !== width || channels !== 1)
-      throw new Error(
-        `the network turns ${width} x ${height} pixels into ${w} x ${h}: its pooling does not fit`,
-      );
     const data = (await output.data()) as Float32Array;
-    return images.map((_, i) => data.subarray(i * pixels, (i + 1) * pixels));
+    const each = data.length / images.length;
+    return images.map((_, i) => data.subarray(i * each, (i + 1) * each));
   } finally {
     output.dispose();
   }

@@ -2,7 +2,7 @@ import type { ReceptiveField } from "../inference/types.js";
 import type { tf } from "../kernels/tf.js";
 
 /** Pixels first..last of a layer's output, along one axis, that matter. */
-type Interval = readonly [first: number, last: number];
+export type Interval = readonly [first: number, last: number];
 
 /** Layers whose output at a pixel depends on that pixel of their inputs alone (at inference). */
 const POINTWISE = new Set([
@@ -35,7 +35,7 @@ const along = (value: number | number[] | undefined, axis: 0 | 1, otherwise: num
   Array.isArray(value) ? (value[axis] ?? otherwise) : (value ?? otherwise);
 
 /** Which pixels of a layer's inputs can change its output pixels `out`, along rows (axis 0) or columns (1). */
-function inputInterval(layer: tf.layers.Layer, out: Interval, axis: 0 | 1): Interval {
+export function inputInterval(layer: tf.layers.Layer, out: Interval, axis: 0 | 1): Interval {
   const kind = layer.getClassName();
   if (POINTWISE.has(kind)) return out;
   const config = layer.getConfig() as WindowConfig;

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { gatherBox, tilePlans, windowPixels } from "../../../src/inference/plan.js";
-import { type Network, predictBox } from "../../../src/inference/predict_box.js";
+import { cropImage, type Network, predictBox } from "../../../src/inference/predict_box.js";
 import type {
   Axis,
   InferenceGeometry,
@@ -22,19 +22,20 @@ function fakeNetwork({ halo, multiple }: ReceptiveField): Network {
     for (let d = -halo; d <= halo; d++) if (i + d >= 0 && i + d < length) sum += (1 + 0.3 * d) * line(i + d);
     return sum / (2 * halo + 1);
   };
-  return async (images, width, height) =>
+  return async (images, width, height, wanted) =>
     images.map((image) => {
       expect([width % multiple, height % multiple]).toEqual([0, 0]);
       const rows = Float32Array.from(image, (_, i) => {
         const y = Math.floor(i / width);
         return blur((x) => image[y * width + x], i - y * width, width);
       });
-      return Float32Array.from(rows, (_, i) => {
+      const answer = Float32Array.from(rows, (_, i) => {
         const y = Math.floor(i / width);
         const x = i - y * width;
         const place = 1 + ((x % multiple) + 2 * (y % multiple)) / (4 * multiple);
         return 0.5 + 0.2 * Math.sin(7 * place * blur((row) => rows[row * width + x], y, height));
       });
+      return cropImage(answer, width, wanted);
     });
 }
 

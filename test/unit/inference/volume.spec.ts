@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { Region } from "../../../src/inference/cropped_network.js";
 import { chooseGeometry } from "../../../src/inference/geometry.js";
 import { overlapNetwork, windowStarts } from "../../../src/inference/overlap.js";
 import { type Network, predictBox } from "../../../src/inference/predict_box.js";
@@ -7,6 +8,11 @@ import type { PredictionRequest } from "../../../src/inference/types.js";
 import { defaultWindow } from "../../../src/inference/window.js";
 import { boxSize, boxVolume } from "../../../src/volume/box.js";
 import type { Vec3, VolumeSource } from "../../../src/volume/types.js";
+
+const whole = (width: number, height: number): Region => [
+  [0, height - 1],
+  [0, width - 1],
+];
 
 const identity: Network = async (images) => [...images];
 
@@ -86,16 +92,16 @@ describe("overlapNetwork", () => {
   it("averages what the windows say", async () => {
     // Each window answers with the index of its column: the mean of the windows over a pixel.
     const network: Network = async (images, width) => images.map((image) => image.map((_, i) => i % width));
-    const [answer] = await overlapNetwork(network, 4, 0.5)([new Float32Array(8)], 8, 1);
+    const [answer] = await overlapNetwork(network, 4, 0.5)([new Float32Array(8)], 8, 1, whole(8, 1));
     // Windows start at 0, 2, 4.
     expect([...answer]).toEqual([0, 1, 1, 2, 1, 2, 2, 3]);
   });
 
   it("reflects what is smaller than a window, and keeps a network that looks at single pixels", async () => {
     const image = Float32Array.from({ length: 35 * 20 }, (_, i) => i % 97);
-    const [answer] = await overlapNetwork(identity, 16, 0.3)([image], 35, 20);
+    const [answer] = await overlapNetwork(identity, 16, 0.3)([image], 35, 20, whole(35, 20));
     expect([...answer]).toEqual([...image]);
-    const [small] = await overlapNetwork(identity, 64, 0.5)([image], 35, 20);
+    const [small] = await overlapNetwork(identity, 64, 0.5)([image], 35, 20, whole(35, 20));
     expect([...small]).toEqual([...image]);
   });
 
