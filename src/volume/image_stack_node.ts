@@ -120,7 +120,7 @@ class ImageStack implements VolumeSource {
   private slice(z: number): Promise<SlicePixels> {
     const { name, width, height, type, decode } = this.slices[z];
     return this.cache.get(z, async () => {
-      const decoded = await decode();
+      const decoded = await reading(name, decode);
       const pixels = singleChannel(name, decoded, {
         ...this.options,
         onWarning: (message) => this.warn(message),
@@ -164,8 +164,9 @@ async function listSlices(path: string, onWarning?: (message: string) => void) {
   );
   if (isFolder) return { slices: await listFolder(path, onWarning), close: async () => {} };
   const format = formatOf(path);
-  if (format === "png") return { slices: [await describePng(path)], close: async () => {} };
-  if (format === "tiff") return listPages(path);
+  if (format === "png")
+    return { slices: [await reading(path, () => describePng(path))], close: async () => {} };
+  if (format === "tiff") return reading(path, () => listPages(path));
   throw new VolumeError(path, "is neither a folder of slices, a .png nor a .tif file");
 }
 
@@ -194,16 +195,35 @@ async function listFolder(path: string, onWarning?: (message: string) => void): 
   const together = 32;
   for (let i = 0; i < sorted.length; i += together) {
     slices.push(
-      ...(await Promise.all(sorted.slice(i, i + together).map((name) => describe(join(path, name))))),
+      ...(await Promise.all(
+        sorted
+          .slice(i, i + together)
+          .map((name) => reading(join(path, name), () => describe(join(path, name)))),
+      )),
     );
   }
   return slices;
 }
 
+/** Does `work` on a file; what the system says of it (gone, no permission, a folder) gets the file's name. */
+async function reading<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    if (cause instanceof VolumeError) throw cause;
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new VolumeError(
+      path,
+      `cannot be read (${reason}): check that it is there, a file, and yours to read`,
+      {
+        cause,
+      },
+    );
+  }
+}
+
 async function describePng(path: string): Promise<SliceFile> {
-  const file = await open(path, "r").catch((cause) => {
-    throw new VolumeError(path, "cannot be opened: check its permissions", { cause });
-  });
+  const file = await open(path, "r");
   try {
     const head = new Uint8Array(PNG_HEADER_BYTES);
     const { bytesRead } = await file.read(head, 0, PNG_HEADER_BYTES, 0);

@@ -4,6 +4,7 @@ import Blosc from "numcodecs/blosc";
 import { boxSize } from "./box.js";
 import { allocateVoxels, downsampleMean, downsampleMode } from "./downsample.js";
 import { type Box, type Vec3, VolumeError, type VoxelArray } from "./types.js";
+import { checkBlosc } from "./zarr_codecs.js";
 import {
   bloscSettings,
   chunkKey,
@@ -166,7 +167,10 @@ export class OmeZarrWriter {
     const voxels = this.emptyChunk();
     const into = new Uint8Array(voxels.buffer);
     try {
-      const bytes = await this.codec.decode(await readFile(path));
+      const stored = await readFile(path);
+      // The decoder reads outside of its memory when a file is damaged, and is of no use after that.
+      checkBlosc(stored, into.length);
+      const bytes = await this.codec.decode(stored);
       if (bytes.length !== this.voxelsPerChunk * itemBytes(this.volume.dataType))
         throw new Error("wrong length");
       into.set(bytes);

@@ -174,10 +174,22 @@ describe("an import that is killed", () => {
       onProgress: () => void (++rows === 15 && stop.abort()),
     });
     await expect(begin).rejects.toThrow(/abort/i);
-    await writeFile(`${output}.partial/0/3/1/2`, "rubbish");
-    await expect(importVolume({ input, output, chunkSize, existing: "resume" })).rejects.toThrow(
-      /0\/3\/1\/2: was written before but cannot be read back/,
-    );
+    const chunk = `${output}.partial/0/3/1/2`;
+    const good = await readFile(chunk);
+    for (const bad of [
+      "",
+      "rubbish",
+      good.subarray(0, good.length - 9),
+      Buffer.concat([good.subarray(0, 40), good.subarray(45)]),
+    ]) {
+      await writeFile(chunk, bad);
+      await expect(importVolume({ input, output, chunkSize, existing: "resume" })).rejects.toThrow(
+        /0\/3\/1\/2: was written before but cannot be read back/,
+      );
+    }
+    await writeFile(chunk, good);
+    await importVolume({ input, output, chunkSize, existing: "resume" });
+    expect((await openGroup(output, 2).level(0)).data).toEqual(voxels);
   });
 });
 

@@ -1,4 +1,4 @@
-import { mkdir, readFile, truncate, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { encode, type ImageData } from "fast-png";
 import { describe, expect, it } from "vitest";
 import { openImageStack } from "../../../src/volume/image_stack_node.js";
@@ -238,6 +238,17 @@ describe("openImageStack names what is wrong", () => {
     await expect(source.read(0, { lower: [0, 0, 0], upper: [3, 2, 1] })).rejects.toThrow(/outside/);
     await writePngStack(folder, new Uint8Array(6), [3, 2, 1]);
     await expect(readAll(source)).rejects.toThrow(/0000\.png: has changed/);
+  });
+
+  it("a slice that is a folder, or gone since the stack was opened", async () => {
+    const folder = await writePngStack(path("gone"), new Uint8Array(8), [2, 2, 2]);
+    const source = await openImageStack(folder);
+    await rm(path("gone", "0001.png"));
+    const error: unknown = await readAll(source).catch((e) => e);
+    expect(error).toBeInstanceOf(VolumeError);
+    expect(String(error)).toMatch(/0001\.png: cannot be read \(ENOENT.*check that it is there/);
+    await mkdir(path("gone", "0001.png"));
+    await expect(openImageStack(folder)).rejects.toThrow(/0001\.png: cannot be read \(EISDIR/);
   });
 
   it("an aborted read", async () => {

@@ -1,12 +1,13 @@
 import { execFileSync } from "node:child_process";
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, writeFile } from "node:fs/promises";
+import { h5wasm } from "h5wasm/node";
 import { describe, expect, it } from "vitest";
 import { downsampleMean, downsampleMode } from "../../../src/volume/downsample.js";
 import { importVolume } from "../../../src/volume/import_node.js";
 import { openVolume } from "../../../src/volume/open_node.js";
 import type { Box, DataType, Vec3, VoxelArray } from "../../../src/volume/types.js";
 import { arrayVolume, fillVoxels, makeZarr } from "../../support/make_zarr.js";
-import { scratch } from "../../support/slices.js";
+import { makeTiff, scratch } from "../../support/slices.js";
 import { openGroup } from "../../support/zarr_compare.js";
 
 const path = await scratch();
@@ -106,6 +107,44 @@ describe("importVolume writes what zarrita reads", () => {
     expect(type).toBe("mode");
     expect(attributes["image-label"]).toEqual({ version: "0.4" });
     expect(attributes.chondria).toMatchObject({ kind: "labels", region: "10:75,4:40,0:20" });
+  });
+
+  it("imports a multi-page TIFF and a data set of an HDF5 file alike", async () => {
+    const data = fillVoxels("uint16", size, (x, y, z) => value(x, y, z) * 200) as Uint16Array;
+    const [sx, sy, sz] = size;
+    const pages = Array.from({ length: sz }, (_, z) => ({
+      width: sx,
+      height: sy,
+      data: data.slice(z * sx * sy, (z + 1) * sx * sy),
+    }));
+    await writeFile(path("pages.tif"), makeTiff(pages, { deflate: true, rowsPerStrip: 10 }));
+    await h5wasm.ready;
+    const file = new h5wasm.File(path("two.h5"), "w");
+    file.create_dataset({
+      name: "raw",
+      data,
+      shape: [sz, sy, sx],
+      dtype: "<H",
+      chunks: [9, 9, 9],
+      compression: 1,
+    });
+    file.create_dataset({ name: "other", data: new Uint8Array(8), shape: [2, 2, 2], dtype: "<B" });
+    file.close();
+    const voxelSize = [5, 5, 5] as const;
+    await importVolume({ input: path("pages.tif"), output: path("pages.zarr"), voxelSize, chunkSize });
+    await importVolume({
+      input: path("two.h5"),
+      dataset: "raw",
+      output: path("h5.zarr"),
+      voxelSize,
+      chunkSize,
+    });
+    await expect(importVolume({ input: path("two.h5"), output: path("x.zarr"), voxelSize })).rejects.toThrow(
+      /--dataset/,
+    );
+    for (const name of ["pages.zarr", "h5.zarr"]) {
+      expect((await openGroup(path(name), 2).level(0)).data).toEqual(data);
+    }
   });
 
   it("makes 0 and 1 of masks", async () => {
