@@ -46,8 +46,9 @@ export async function ensureBuilt({ dist = join(root, "dist"), log = () => {} } 
   const stamp = join(dist, STAMP);
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === digest)
     return { dist, built: false, seconds: (Date.now() - started) / 1000 };
-  const fresh = `${dist}.${process.pid}.new`;
-  const old = `${dist}.${process.pid}.old`;
+  // On the same file system as `dist` by default, and out of Git's sight.
+  const fresh = join(root, ".cache", `build-${process.pid}`);
+  const old = `${fresh}-old`;
   try {
     await runWebpack(fresh, log);
     writeFileSync(join(fresh, STAMP), digest);
@@ -68,6 +69,9 @@ function runWebpack(output, log) {
     );
     let text = "";
     const began = Date.now();
+    // Ended from outside, the build ends too: what it has left is then removed by the caller.
+    const stop = () => child.kill();
+    for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, stop);
     const timer = setInterval(
       () => log(`Building the page: ${Math.round((Date.now() - began) / 1000)} s`),
       1000,
@@ -81,7 +85,9 @@ function runWebpack(output, log) {
     child.on("error", fail);
     child.on("close", (code) => {
       clearInterval(timer);
+      for (const signal of ["SIGINT", "SIGTERM"]) process.off(signal, stop);
       if (code === 0) done();
+      else if (code === null) fail(new Error("The build was interrupted."));
       else fail(new Error(`The page could not be built (webpack ended with ${code}):\n${text.trim()}`));
     });
   });
