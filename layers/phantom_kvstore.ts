@@ -11,6 +11,13 @@ import { frontendBackendIsomorphicKvStoreProviderRegistry } from "neuroglancer/u
 import { encodePathForUrl, ensureNoQueryOrFragmentParameters } from "neuroglancer/unstable/kvstore/url.js";
 import { phantomKeySize, phantomScheme, readPhantomKey } from "../src/phantom/store.js";
 
+let reader: typeof readPhantomKey = readPhantomKey;
+
+/** Reads phantoms in another way (in other threads); what it gives must be left unchanged by its readers. */
+export function usePhantomReader(read: typeof readPhantomKey): void {
+  reader = read;
+}
+
 /**
  * `phantom://<style>/<seed>/em` and `.../labels` as a Neuroglancer key-value store. Import this for its effect in the
  * main thread and in the chunk worker: the one reads only `info`, the other makes the chunks.
@@ -30,7 +37,7 @@ class PhantomKvStore implements KvStore {
   }
 
   async read(key: string, options: DriverReadOptions): Promise<ReadResponse | undefined> {
-    const value = await readPhantomKey(key, { signal: options.signal });
+    const value = await reader(key, { signal: options.signal });
     if (value !== undefined) return handleByteRangeRequestFromUint8Array(value, options.byteRange);
     return this.missing(key, options.throwIfMissing);
   }
