@@ -16,8 +16,8 @@ export interface ChartOptions {
   readonly range?: readonly [number, number];
 }
 
-const WIDTH = 640;
-const HEIGHT = 260;
+const WIDTH = 460;
+const HEIGHT = 250;
 const BOX = { left: 56, right: 14, top: 12, bottom: 40 };
 
 /** Round numbers from `low` to `high`, about `count` of them. */

@@ -77,7 +77,7 @@ svg { width: 100%; height: auto; display: block; } svg text { font-size: 12px; f
 path { fill: none; stroke-width: 1.8; stroke-linejoin: round; } path.one { stroke: var(--one); } path.two { stroke: var(--two); }
 circle.one { fill: var(--one); } circle.two { fill: var(--two); }
 .grid { stroke: var(--line); }
-img { width: 100%; border-radius: 4px; image-rendering: auto; }
+img { display: block; max-width: 100%; max-height: 80vh; margin: 0 auto; border-radius: 4px; }
 .cyan { color: #00a5bd; } .orange { color: var(--two); }
 table { border-collapse: collapse; width: 100%; font-size: 14px; } td { padding: .25rem .5rem; border-top: 1px solid var(--line);
   vertical-align: top; overflow-wrap: anywhere; } td:first-child { color: var(--soft); white-space: nowrap; }
