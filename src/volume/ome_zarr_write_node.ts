@@ -1,4 +1,4 @@
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import Blosc from "numcodecs/blosc";
 import { boxSize } from "./box.js";
@@ -45,6 +45,8 @@ export async function writeWhole(path: string, bytes: Uint8Array | string): Prom
     await writeFile(temporary, bytes);
     await rename(temporary, path);
   } catch (cause) {
+    // What was begun takes space that may be what is missing.
+    await rm(temporary, { force: true }).catch(() => {});
     throw writeError(path, cause);
   }
 }

@@ -193,6 +193,70 @@ describe("importVolume writes what zarrita reads", () => {
   });
 });
 
+/** Neuroglancer's own parsers, which run in Node as well; the package ships no types for them. */
+async function neuroglancer<T>(module: string): Promise<T> {
+  return import(`neuroglancer/unstable/datasource/zarr/${module}`) as Promise<T>;
+}
+
+describe("Neuroglancer's parsers", () => {
+  interface Ome {
+    parseOmeMetadata(
+      url: string,
+      attributes: unknown,
+      version: number,
+    ): {
+      multiscale: {
+        coordinateSpace: { names: string[]; scales: Float64Array };
+        scales: { url: string; transform: Float64Array }[];
+      };
+    };
+  }
+  interface ArrayParser {
+    parseV2Metadata(json: unknown, attributes: unknown, separator: undefined): ArrayMetadata;
+    parseV3Metadata(json: unknown, kind: "array"): ArrayMetadata;
+  }
+  interface ArrayMetadata {
+    shape: number[];
+    codecs: { layoutInfo: { readChunkShape: number[] }[] };
+  }
+
+  it.each([2, 3] as const)(
+    "take the metadata, and every level has the same corner (Zarr v%i)",
+    async (version) => {
+      const output = path(`neuroglancer_${version}.zarr`);
+      const input = arrayVolume(fillVoxels("uint8", size, value), size, [4, 4, 40]);
+      await importVolume({ input, output, region: "10:,4:40,2:", zarr: version, chunkSize });
+      const { parseOmeMetadata } = await neuroglancer<Ome>("ome.js");
+      const attributes = await openGroup(output, version).attributes();
+      const { coordinateSpace, scales } = parseOmeMetadata("file:///v/", attributes, version).multiscale;
+      expect(coordinateSpace.names).toEqual(["z", "y", "x"]);
+      expect([...coordinateSpace.scales].map((metres) => metres * 1e9)).toEqual([40, 4, 4]);
+      expect(scales.map(({ url }) => url)).toEqual(
+        ["0", "1", "2", "3", "4"].map((level) => `file:///v/${level}/`),
+      );
+      for (const { transform } of scales) {
+        // Its column-major 4 x 4 matrix maps corners, with the centre of voxel 0 at 0.
+        [2, 4, 10].forEach((first, axis) => {
+          expect(transform[12 + axis]).toBeCloseTo(first - 0.5, 6);
+        });
+      }
+      await neuroglancer("codec/blosc/resolve.js");
+      await neuroglancer("codec/bytes/resolve.js");
+      const { parseV2Metadata, parseV3Metadata } = await neuroglancer<ArrayParser>("metadata/parse.js");
+      const text = await readFile(
+        path(`neuroglancer_${version}.zarr`, "1", version === 2 ? ".zarray" : "zarr.json"),
+        "utf8",
+      );
+      const array =
+        version === 2
+          ? parseV2Metadata(JSON.parse(text), {}, undefined)
+          : parseV3Metadata(JSON.parse(text), "array");
+      expect(array.shape).toEqual([27, 18, 33]);
+      expect(array.codecs.layoutInfo[0].readChunkShape).toEqual([8, 16, 32]);
+    },
+  );
+});
+
 describe("Python's zarr", () => {
   const python = ["/usr/bin/python3", "python3"].find((command) => {
     try {
