@@ -87,6 +87,9 @@ export async function openInput(
   try {
     if (whole.dataType !== "uint8" && whole.dataType !== "uint16")
       throw new VolumeError(path, `holds ${whole.dataType} values; EM must be uint8 or uint16`);
+    // Readers give 1 nm to what states nothing, a size that no EM of tissue has.
+    if (!voxelSize && whole.scales[0].voxelSize.every((size) => size === 1))
+      throw new VolumeError(path, "does not say how large a voxel is: give --voxel-size, as in 5,5,5nm");
     const region = flags.region ? parseRegion(flags.region, whole.scales[0].bounds) : undefined;
     const em = region ? cutRegion(whole, region) : whole;
     const geometry = chooseGeometry(em.scales, model.config.voxelSize);

@@ -156,6 +156,9 @@ export async function recordScore(directory: string, score: ModelScore): Promise
   const text = document.toString(YAML_STYLE);
   await readRdf(id, async () => new TextEncoder().encode(text));
   await replaceFile(path, text);
+  // An index that lists the package carries its digest.
+  const models = dirname(resolve(directory));
+  if ((await readdir(models)).includes(INDEX_FILE)) await writeIndex(models);
 }
 
 /**

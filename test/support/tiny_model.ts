@@ -69,13 +69,20 @@ export async function tinyContents(): Promise<PackageContents> {
   return contents;
 }
 
-/** Sets the weights that take feature map 0 to feature map 0: averaging where the kernel is 3x3, else copying. */
+/** Sets the weights that take feature map 0 to feature map 0: the first 3x3 kernel averages, everything else copies. */
 function carryIntensity(name: string, shape: readonly number[], data: Float32Array): void {
   const [rows, columns, a, b] = shape;
   const at = (row: number, column: number) => ((row * columns + column) * a + 0) * b;
   for (let row = 0; row < rows; row++)
     for (let column = 0; column < columns; column++)
-      data[at(row, column)] = name.startsWith("logits") ? -24 : rows === 3 ? 1 / 9 : 1;
+      if (name.startsWith("logits")) data[at(row, column)] = -24;
+      else if (name.startsWith("down0_conv1")) data[at(row, column)] = 1 / 9;
+      else if (rows === 2 || (row === 1 && column === 1)) data[at(row, column)] = 1;
+  if (name.startsWith("up0_conv1")) {
+    // Max pooling lets dark things shrink: a quarter of it, and the rest from the skip, which the gate has halved.
+    data[at(1, 1)] = 0.25;
+    data[at(1, 1) + FILTERS[0] * b] = 1.5;
+  }
 }
 
 /** Writes the tiny package as `<models>/<id>` and lists it in `<models>/index.json`. */
