@@ -1,16 +1,8 @@
-import * as zarr from "zarrita";
 import { type ChunkData, ChunkedVolume, type ChunkedVolumeOptions } from "./chunked_volume.js";
 import { type Multiscale, parseMultiscale, sortAxes } from "./ome_metadata.js";
-import { type ByteStore, MAX_VALUE_BYTES, readJson } from "./store.js";
-import {
-  type DataType,
-  type Vec3,
-  VolumeError,
-  type VolumeScale,
-  type VolumeSource,
-  type VoxelArray,
-} from "./types.js";
-import { codecProblem, registerBoundedCodecs } from "./zarr_codecs.js";
+import { type ByteStore, readJson } from "./store.js";
+import { type DataType, type Vec3, VolumeError, type VolumeScale, type VolumeSource } from "./types.js";
+import { ZarrArray } from "./zarr_array.js";
 
 export interface OmeZarrOptions extends ChunkedVolumeOptions {
   /** Voxel size in nm of the finest scale, instead of the one in the metadata; needed for a plain array without any. */
@@ -21,8 +13,6 @@ export interface OmeZarrOptions extends ChunkedVolumeOptions {
   readonly time?: number;
   readonly signal?: AbortSignal;
 }
-
-type ZarrArray = zarr.Array<zarr.DataType, zarr.Readable>;
 
 /** Stored types and what they become: signed ones are taken as labels or intensities that happen not to be negative. */
 const dataTypes: Readonly<Record<string, DataType>> = {
@@ -59,10 +49,8 @@ export async function openOmeZarr(
       `is a Zarr ${v3 ? "v3" : "v2"} group without an OME image: give the path of the image inside of it`,
     );
   }
-  registerBoundedCodecs();
-  const root = zarr.root(zarrStore(store));
   const arrays = await Promise.all(
-    multiscale.datasets.map(({ path }) => openArray(store.name, root.resolve(path), v3 ? 3 : 2, signal)),
+    multiscale.datasets.map(({ path }) => ZarrArray.open(store, path, v3 ? 3 : 2, signal)),
   );
   const [finest] = arrays;
   const dataType = dataTypes[finest.dtype];
@@ -82,8 +70,7 @@ export async function openOmeZarr(
     store.name,
     dataType,
     scales,
-    (scale, position, _box, aborting) =>
-      loadChunk(store.name, arrays[scale], multiscale, fixed, position, aborting),
+    (scale, position, _box, aborting) => loadChunk(arrays[scale], multiscale, fixed, position, aborting),
     options,
   );
 }
@@ -109,56 +96,6 @@ function plainArray(
       : ["t", "c", "z", "y", "x"].slice(-rank);
   const { space, others } = sortAxes(name, axisNames);
   return { axes: space, others, datasets: [{ path: "", voxelSize: undefined }] };
-}
-
-/** Zarrita's keys begin with "/", ours do not. */
-function zarrStore(store: ByteStore): zarr.AsyncReadable {
-  return {
-    get: (key, options) => store.get(key.slice(1), options),
-    getRange: (key, range, options) => store.getRange(key.slice(1), range, options),
-  };
-}
-
-async function openArray(
-  name: string,
-  location: zarr.Location<zarr.AsyncReadable>,
-  version: 2 | 3,
-  signal?: AbortSignal,
-): Promise<ZarrArray> {
-  const where = `${name}${location.path === "/" ? "" : location.path}`;
-  let array: ZarrArray;
-  try {
-    array =
-      version === 3
-        ? await zarr.open.v3(location, { kind: "array", signal })
-        : await zarr.open.v2(location, { kind: "array", attrs: false, signal });
-  } catch (cause) {
-    signal?.throwIfAborted();
-    if (cause instanceof VolumeError) throw cause;
-    const problem = zarr.isZarritaError(cause, "NotFoundError")
-      ? "is listed as a scale, but there is no array: the copy is incomplete"
-      : `its array metadata cannot be used (${codecProblem(cause)})`;
-    throw new VolumeError(where, problem, { cause });
-  }
-  const wholeNumbers = (list: unknown): list is number[] =>
-    Array.isArray(list) && list.every((n) => Number.isSafeInteger(n) && n > 0);
-  if (
-    !wholeNumbers(array.shape) ||
-    !wholeNumbers(array.chunks) ||
-    array.shape.length !== array.chunks.length
-  ) {
-    throw new VolumeError(
-      where,
-      `has the shape ${array.shape} in chunks of ${array.chunks}: its metadata is damaged`,
-    );
-  }
-  if (array.chunks.reduce((product, n) => product * n, 1) > MAX_VALUE_BYTES) {
-    throw new VolumeError(
-      where,
-      `has chunks of ${array.chunks} voxels, which is too large to read: re-chunk it`,
-    );
-  }
-  return array;
 }
 
 function chooseIndex(
@@ -217,7 +154,6 @@ function describeScale(
 }
 
 async function loadChunk(
-  name: string,
   array: ZarrArray,
   { axes }: Multiscale,
   fixed: readonly { index: number; at: number }[],
@@ -229,61 +165,8 @@ async function loadChunk(
     if (axis >= 0) coordinates[axis] = position[i];
   });
   for (const { index, at } of fixed) coordinates[index] = Math.floor(at / array.chunks[index]);
-  const where = `${name}${array.path === "/" ? "" : array.path} chunk ${coordinates.join(",")}`;
-  let chunk: zarr.Chunk<zarr.DataType>;
-  try {
-    chunk = await getChunk(array, coordinates, signal);
-  } catch (cause) {
-    signal.throwIfAborted();
-    if (cause instanceof VolumeError) throw cause;
-    throw new VolumeError(where, `cannot be read: ${codecProblem(cause)}`, { cause });
-  }
-  const data = asVoxels(chunk.data, where);
-  const expected = array.chunks.reduce((product, n) => product * n, 1);
-  if (data.length !== expected) {
-    throw new VolumeError(where, `has ${data.length} voxels where ${expected} belong: damaged or cut off`);
-  }
-  const offset = fixed.reduce(
-    (sum, { index, at }) => sum + (at % array.chunks[index]) * chunk.stride[index],
-    0,
-  );
-  const stride = (i: number) => (axes[i] < 0 ? 0 : chunk.stride[axes[i]]);
-  const result: ChunkData = { data, offset, stride: [stride(0), stride(1), stride(2)] };
-  checkSign(array.dtype, data, where);
-  return result;
-}
-
-/** Zarrita shares the read of a shard's index between callers; when one of them aborts, the others try again. */
-async function getChunk(array: ZarrArray, coordinates: number[], signal: AbortSignal) {
-  for (;;) {
-    try {
-      return await array.getChunk(coordinates, { signal });
-    } catch (error) {
-      signal.throwIfAborted();
-      if ((error as Error).name !== "AbortError") throw error;
-    }
-  }
-}
-
-function asVoxels(data: unknown, where: string): VoxelArray {
-  if (data instanceof Uint8Array || data instanceof Uint16Array || data instanceof Uint32Array) return data;
-  if (data instanceof BigUint64Array) return data;
-  if (data instanceof Int16Array) return new Uint16Array(data.buffer, data.byteOffset, data.length);
-  if (data instanceof Int32Array) return new Uint32Array(data.buffer, data.byteOffset, data.length);
-  if (data instanceof BigInt64Array) return new BigUint64Array(data.buffer, data.byteOffset, data.length);
-  // Bytes: int8 and zarrita's own array of booleans.
-  const bytes = data as { buffer?: ArrayBuffer; byteOffset?: number; byteLength?: number };
-  if (bytes.buffer instanceof ArrayBuffer)
-    return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  throw new VolumeError(where, "holds something that is no number");
-}
-
-function checkSign(dtype: string, data: VoxelArray, where: string): void {
-  if (!dtype.startsWith("int")) return;
-  const negative =
-    data instanceof BigUint64Array
-      ? data.some((value) => value >= 1n << 63n)
-      : (data as Uint8Array).some((value) => value >= 2 ** (data.BYTES_PER_ELEMENT * 8 - 1));
-  if (negative)
-    throw new VolumeError(where, `holds negative numbers (${dtype}): convert the volume to unsigned first`);
+  const { data, stride } = await array.getChunk(coordinates, signal);
+  const offset = fixed.reduce((sum, { index, at }) => sum + (at % array.chunks[index]) * stride[index], 0);
+  const along = (i: number) => (axes[i] < 0 ? 0 : stride[axes[i]]);
+  return { data, offset, stride: [along(0), along(1), along(2)] };
 }

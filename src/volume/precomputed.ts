@@ -5,7 +5,7 @@ import { decodeCompressedSegmentation } from "./compressed_segmentation.js";
 import { inflate, isGzip } from "./inflate.js";
 import { type PrecomputedScale, parseInfo } from "./precomputed_info.js";
 import { compressedMorton, ShardReader } from "./sharding.js";
-import { type ByteStore, MAX_VALUE_BYTES, readJson } from "./store.js";
+import { type ByteStore, checkKey, MAX_VALUE_BYTES, readJson } from "./store.js";
 import {
   type Box,
   type DataType,
@@ -35,6 +35,7 @@ export async function openPrecomputed(
   if (!json) return undefined;
   const { dataType, scales } = parseInfo(store.name, json);
   for (const { key, chunkSize } of scales) {
+    checkKey(store.name, key);
     if (chunkSize[0] * chunkSize[1] * chunkSize[2] > MAX_VALUE_BYTES / 8) {
       throw new VolumeError(
         `${store.name}/${key}`,

@@ -8,7 +8,7 @@ import type { Vec3 } from "../../../src/volume/types.js";
 /** Neuroglancer's own encoder. */
 function encode(labels: Uint32Array | BigUint64Array, size: Vec3, blockSize: Vec3): Uint32Array {
   const output = new TypedArrayBuilder(Uint32Array);
-  encodeChannels(output, [...blockSize], labels, [...size, 1]);
+  encodeChannels(output, [...blockSize], labels as Uint32Array, [...size, 1]);
   return output.view;
 }
 
