@@ -6,6 +6,7 @@ const commands: Record<string, () => Promise<{ register(program: Command): void 
   import: () => import("./import.js"),
   models: () => import("./models.js"),
   predict: () => import("./predict.js"),
+  info: () => import("./info.js"),
   serve: () => import("./serve.js"),
   train: () => import("./train.js"),
 };
