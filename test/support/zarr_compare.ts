@@ -34,3 +34,12 @@ export async function digestTree(folder: string): Promise<Record<string, string>
   }
   return digests;
 }
+
+/** Index of the first voxel that differs, -1 when all are equal; for arrays too long for `toEqual`, which takes seconds. */
+export function firstDifference(found: VoxelArray, expected: VoxelArray): number {
+  if (found.constructor !== expected.constructor)
+    throw new Error(`${found.constructor.name} is not ${expected.constructor.name}`);
+  const length = Math.max(found.length, expected.length);
+  for (let i = 0; i < length; ++i) if (found[i] !== expected[i]) return i;
+  return -1;
+}
