@@ -77,7 +77,7 @@ describe("CroppedNetwork", () => {
         const [a, b] = [await part.data(), await expected.data()];
         tf.dispose([part, expected]);
         expect(a.length).toBe(b.length);
-      expect(a.every((value, i) => Object.is(value, b[i]))).toBe(true);
+        expect(a.every((value, i) => Object.is(value, b[i]))).toBe(true);
       }
       expect(tf.memory().numTensors).toBe(before);
       expect(input.isDisposed).toBe(false);
