@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import type { BackendName } from "../inference/types.js";
 import type { LossName } from "../training/losses.js";
 import type { OptimiserName } from "../training/optimisers.js";
+import type { Crops } from "../training/sampler.js";
 import type { ScheduleName } from "../training/schedules.js";
 import { PRESETS, stepsPerEpoch, type TrainingSettings } from "../training/settings.js";
 import type { Slices } from "../training/slices.js";
@@ -56,6 +57,7 @@ interface TrainFlags {
   batch?: number;
   accumulate?: number;
   patch?: number;
+  crops?: Crops;
   seed?: number;
   loss?: LossName;
   optimiser?: OptimiserName;
@@ -114,6 +116,7 @@ export function register(program: Command): void {
     .option("--batch <n>", "patches a step", whole)
     .option("--accumulate <n>", "micro-batches that a step is computed in", whole)
     .option("--patch <pixels>", "edge of a patch", whole)
+    .addOption(choice("--crops <where>", "patches from anywhere or from a grid", ["random", "grid"]))
     .option("--seed <n>", "of weights, sampling, augmentation and dropout", whole)
     .addOption(choice("--loss <name>", "loss", ["bce", "bce+dice"]))
     .addOption(choice("--optimiser <name>", "optimiser", ["sgd", "adam", "adamw"]))
@@ -164,6 +167,7 @@ function resolveSettings(flags: TrainFlags, train: Slices, microBatches: number)
     batch,
     accumulate: flags.accumulate ?? largestDivisor(batch, Math.max(microBatches, preset.accumulate)),
     patch,
+    crops: flags.crops ?? preset.crops,
     loss: flags.loss ?? preset.loss,
     optimiser: {
       name: flags.optimiser ?? optimiser.name,

@@ -4,7 +4,7 @@ import { mix, Random } from "../network/random.js";
 import type { Checkpoint, TrainingProgress } from "./checkpoint.js";
 import { type GradientSource, LocalGradients, trainableVariables } from "./gradients.js";
 import { Optimiser } from "./optimisers.js";
-import { type Batch, sampleBatch } from "./sampler.js";
+import { PatchSampler } from "./sampler.js";
 import { Schedule } from "./schedules.js";
 import { checkSettings, type TrainingSettings } from "./settings.js";
 import type { Slices } from "./slices.js";
@@ -110,6 +110,8 @@ export async function runTraining(input: TrainingInput, host: TrainingHost = {})
     progress.plateau,
   );
   const random = new Random(progress.random);
+  const { patch, augmentation, crops = "random", seed } = settings;
+  const sampler = new PatchSampler(train, patch, augmentation, crops, seed, random);
   const save = async () => {
     progress.random = random.state;
     await host.save?.({
@@ -146,7 +148,7 @@ export async function runTraining(input: TrainingInput, host: TrainingHost = {})
         break;
       }
       const rate = schedule.rate(progress.step);
-      const loss = await trainStep(train, settings, random, gradientSource, optimiser, rate, progress.step);
+      const loss = await trainStep(sampler, settings, gradientSource, optimiser, rate, progress.step);
       if (!Number.isFinite(loss)) {
         throw new Error(
           `the loss became ${loss} at step ${progress.step}: lower the learning rate (${rate})`,
@@ -174,19 +176,17 @@ export async function runTraining(input: TrainingInput, host: TrainingHost = {})
 
 /** @returns the loss of the step. */
 async function trainStep(
-  train: Slices,
+  sampler: PatchSampler,
   settings: TrainingSettings,
-  random: Random,
   source: GradientSource,
   optimiser: Optimiser,
   rate: number,
   step: number,
 ): Promise<number> {
   const size = settings.batch / settings.accumulate;
-  const batches: Batch[] = [];
-  for (let i = 0; i < settings.accumulate; i++) {
-    batches.push(sampleBatch(train, size, settings.patch, settings.augmentation, random));
-  }
+  const batches = Array.from({ length: settings.accumulate }, (_, i) =>
+    sampler.sample(size, step * settings.batch + i * size),
+  );
   const { loss, gradients } = await source.compute(batches, mix(settings.seed, step));
   optimiser.apply(gradients, rate, step);
   tf.dispose(gradients);

@@ -1,4 +1,4 @@
-import type { Random } from "../network/random.js";
+import { mix, Random } from "../network/random.js";
 import { type AugmentationOptions, augment, type Patch, reflect } from "./augmentation.js";
 import type { Slices } from "./slices.js";
 
@@ -25,23 +25,74 @@ export function cut(slices: Slices, x: number, y: number, z: number, size: numbe
   return { size, em, labels };
 }
 
-/** `count` random augmented patches; every draw comes from `random`, so its state says where the training is. */
-export function sampleBatch(
-  slices: Slices,
-  count: number,
-  size: number,
-  augmentation: AugmentationOptions,
-  random: Random,
-): Batch {
-  const em = new Float32Array(count * size * size);
-  const labels = new Float32Array(count * size * size);
-  for (let n = 0; n < count; n++) {
+/** Where patches come from: anywhere, or the non-overlapping cells of each slice, in a new order each epoch. */
+export type Crops = "random" | "grid";
+
+/** Upper left corner of a patch. */
+type Place = readonly [x: number, y: number, z: number];
+
+/** Draws augmented patches from slices. Every draw comes from `random`, so its state says where the training is. */
+export class PatchSampler {
+  /** Order of the grid's cells in `epoch`. */
+  private order: { epoch: number; cells: Uint32Array } | null = null;
+
+  constructor(
+    private readonly slices: Slices,
+    private readonly size: number,
+    private readonly augmentation: AugmentationOptions,
+    private readonly crops: Crops,
+    /** Of the order of the grid's cells. */
+    private readonly seed: number,
+    private readonly random: Random,
+  ) {}
+
+  /** The next `count` patches. @param first how many patches were drawn before, in all. */
+  sample(count: number, first: number): Batch {
+    const { size } = this;
+    const em = new Float32Array(count * size * size);
+    const labels = new Float32Array(count * size * size);
+    for (let n = 0; n < count; n++) {
+      const [x, y, z] = this.crops === "grid" ? this.cell(first + n) : this.anywhere();
+      const patch = augment(cut(this.slices, x, y, z, size), this.augmentation, this.random);
+      em.set(patch.em, n * size * size);
+      labels.set(patch.labels, n * size * size);
+    }
+    return { count, size, em, labels };
+  }
+
+  private anywhere(): Place {
+    const { slices, size, random } = this;
     const z = random.integer(slices.em.length);
     const x = random.integer(Math.max(1, slices.width - size + 1));
-    const y = random.integer(Math.max(1, slices.height - size + 1));
-    const patch = augment(cut(slices, x, y, z, size), augmentation, random);
-    em.set(patch.em, n * size * size);
-    labels.set(patch.labels, n * size * size);
+    return [x, random.integer(Math.max(1, slices.height - size + 1)), z];
   }
-  return { count, size, em, labels };
+
+  private cell(index: number): Place {
+    const { slices, size } = this;
+    const columns = Math.max(1, Math.floor(slices.width / size));
+    const rows = Math.max(1, Math.floor(slices.height / size));
+    const total = columns * rows * slices.em.length;
+    const epoch = Math.floor(index / total);
+    if (this.order?.epoch !== epoch) {
+      // From seed and epoch alone, so that a resumed training finds the order it left.
+      this.order = { epoch, cells: shuffle(total, new Random(mix(this.seed, epoch))) };
+    }
+    const cell = this.order.cells[index % total];
+    const inSlice = cell % (columns * rows);
+    return [
+      (inSlice % columns) * size,
+      Math.floor(inSlice / columns) * size,
+      Math.floor(cell / (columns * rows)),
+    ];
+  }
+}
+
+/** 0..n-1 in a random order (Fisher and Yates). */
+export function shuffle(n: number, random: Random): Uint32Array {
+  const order = Uint32Array.from({ length: n }, (_, i) => i);
+  for (let i = n - 1; i > 0; i--) {
+    const j = random.integer(i + 1);
+    [order[i], order[j]] = [order[j], order[i]];
+  }
+  return order;
 }

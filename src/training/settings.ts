@@ -3,6 +3,7 @@ import { NORMALISED_NETWORK, PAPER_NETWORK } from "../network/attention_unet.js"
 import type { AugmentationOptions } from "./augmentation.js";
 import type { LossName } from "./losses.js";
 import type { OptimiserOptions } from "./optimisers.js";
+import type { Crops } from "./sampler.js";
 import type { ScheduleName } from "./schedules.js";
 
 /** Everything that determines a training, with the data: plain values, kept in checkpoints, logs and packages. */
@@ -18,6 +19,8 @@ export interface TrainingSettings {
   readonly accumulate: number;
   /** Edge of the square patches, a multiple of 2^(levels - 1). */
   readonly patch: number;
+  /** Where patches are cut; "random" when left out. */
+  readonly crops?: Crops;
   readonly loss: LossName;
   readonly optimiser: OptimiserOptions;
   readonly schedule: ScheduleName;
@@ -51,6 +54,7 @@ export const PRESETS: Record<"paper" | "small", Preset> = {
     steps: null,
     epochs: 360,
     batch: 6,
+    crops: "grid",
     loss: "bce",
     optimiser: { name: "sgd", momentum: 0.99, weightDecay: 0 },
     schedule: "constant",

@@ -13,6 +13,7 @@ import { runTraining, type TrainingOutcome } from "./loop.js";
 import { type PackageDescription, packageTraining } from "./package_node.js";
 import { writeReport } from "./report_node.js";
 import { CHECKPOINT_FILE, openRunFolder, readCheckpoint, writeRunFile } from "./run_node.js";
+import { shuffle } from "./sampler.js";
 import { checkSettings, type TrainingSettings } from "./settings.js";
 import { loadSlices, type Slices, splitSlices, thinSlices } from "./slices.js";
 
@@ -91,7 +92,10 @@ export async function loadTrainingData(options: TrainingDataOptions): Promise<Tr
     const box = options.region ? parseRegion(options.region, bounds) : bounds;
     const factor = averagingFactor(size, options.trainVoxelSize);
     const all = await loadSlices(em, labels, { box, factor, window, ignore });
-    const order = options.validationOrder === "random" ? shuffled(all.em.length, options.seed) : undefined;
+    const order =
+      options.validationOrder === "random"
+        ? [...shuffle(all.em.length, new Random(options.seed))]
+        : undefined;
     const { train, validation } = splitSlices(all, options.validation, order);
     return {
       all,
@@ -103,16 +107,6 @@ export async function loadTrainingData(options: TrainingDataOptions): Promise<Tr
     await em.close?.();
     await labels.close?.();
   }
-}
-
-function shuffled(n: number, seed: number): number[] {
-  const random = new Random(seed);
-  const order = Array.from({ length: n }, (_, i) => i);
-  for (let i = n - 1; i > 0; i--) {
-    const j = random.integer(i + 1);
-    [order[i], order[j]] = [order[j], order[i]];
-  }
-  return order;
 }
 
 /** Names what differs, for the error message. */

@@ -3,7 +3,7 @@ import { resampleImage, tapsToModel } from "../../../src/inference/resample.js";
 import { Random } from "../../../src/network/random.js";
 import { augment, blur, reflect, rotate, symmetry } from "../../../src/training/augmentation.js";
 import { areaAverage } from "../../../src/training/resample.js";
-import { cut, sampleBatch } from "../../../src/training/sampler.js";
+import { cut, PatchSampler } from "../../../src/training/sampler.js";
 import { loadSlices, type Slices, splitSlices, thinSlices } from "../../../src/training/slices.js";
 import { averagingFactor } from "../../../src/training/train_node.js";
 import type { Box, VolumeSource } from "../../../src/volume/types.js";
@@ -112,11 +112,29 @@ describe("patches", () => {
   });
 
   it("repeat for the same generator state and show every slice", () => {
-    const draw = (seed: number) =>
-      sampleBatch(ramp, 6, 4, { ...none, d4: true, jitter: 0.1, noise: 0.1 }, new Random(seed));
+    const draw = (seed: number) => {
+      const random = new Random(seed);
+      const changes = { ...none, d4: true, jitter: 0.1, noise: 0.1 };
+      return new PatchSampler(ramp, 4, changes, "random", 1, random).sample(6, 0);
+    };
     expect(draw(1)).toEqual(draw(1));
     expect(draw(1)).not.toEqual(draw(2));
     expect(new Set(draw(1).labels)).toEqual(new Set([0, 1]));
+  });
+
+  it("of a grid come once an epoch, in another order each time, wherever one begins", () => {
+    const sampler = () => new PatchSampler(ramp, 2, none, "grid", 7, new Random(1));
+    const corners = (first: number, count: number) => {
+      const { em } = sampler().sample(count, first);
+      return Array.from({ length: count }, (_, n) => Math.round(em[4 * n] * 255));
+    };
+    // Two slices of 3 x 2 cells, of which the upper left pixels are 0, 2, 4, 14, 16, 18 and those plus 100.
+    const all = [0, 2, 4, 14, 16, 18, 100, 102, 104, 114, 116, 118];
+    const sorted = (values: number[]) => [...values].sort((a, b) => a - b);
+    expect(sorted(corners(0, 12))).toEqual(all);
+    expect(sorted(corners(12, 12))).toEqual(all);
+    expect(corners(0, 12)).not.toEqual(corners(12, 12));
+    expect(corners(5, 10)).toEqual([...corners(0, 12).slice(5), ...corners(12, 3)]);
   });
 });
 
