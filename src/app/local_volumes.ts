@@ -9,7 +9,8 @@ const listSchema = v.object({
       name: v.pipe(v.string(), v.maxLength(500)),
       source: v.pipe(v.string(), v.maxLength(5000)),
       description: v.pipe(v.string(), v.maxLength(500)),
-      dataType: v.string(),
+      kind: v.picklist(["image", "labels"]),
+      lower: v.tuple([v.number(), v.number(), v.number()]),
       size: vec3,
       voxelSize: vec3,
     }),
@@ -26,9 +27,6 @@ export interface LocalVolumes {
 
 /** nm of a screen pixel at first: about what the models work at. */
 const MODEL_PIXEL = 10;
-
-/** EM comes in 8 or 16 bits; what is wider holds labels. */
-const IMAGE_TYPES = new Set(["uint8", "uint16"]);
 
 /**
  * The volumes that the server of this page offers (`npm start -- --data <folder>`); none when it offers no list.
@@ -48,14 +46,14 @@ export async function localVolumes(): Promise<LocalVolumes> {
     );
   const { volumes, problems } = result.output;
   return {
-    volumes: volumes.map(({ name, source, description, dataType, size, voxelSize }) => ({
+    volumes: volumes.map(({ name, source, description, kind, lower, size, voxelSize }) => ({
       title: name,
       description,
       source: source.replaceAll("{origin}", location.origin),
       layer: name.split("/").at(-1)!,
-      labels: !IMAGE_TYPES.has(dataType),
+      labels: kind === "labels",
       voxelSize,
-      position: [size[0] / 2, size[1] / 2, Math.floor(size[2] / 2)],
+      position: [lower[0] + size[0] / 2, lower[1] + size[1] / 2, lower[2] + Math.floor(size[2] / 2)],
       scale: Math.max(1, MODEL_PIXEL / voxelSize[0]),
     })),
     problems: problems.map(({ name, error }) => `${name}: ${error}`),

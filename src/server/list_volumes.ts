@@ -16,7 +16,11 @@ export interface ListedVolume {
   /** One line for a person: "512 x 512 x 20 voxels of 4.6,4.6,50nm, uint8, OME-Zarr". */
   readonly description: string;
   readonly format: "ome-zarr" | "precomputed";
+  /** Labels when the metadata says so, or voxels are wider than 16 bits. */
+  readonly kind: "image" | "labels";
   readonly dataType: string;
+  /** First voxel of the finest scale; not 0 for a cut-out with an offset. */
+  readonly lower: Vec3;
   readonly size: Vec3;
   readonly voxelSize: Vec3;
   readonly scales: number;
@@ -53,19 +57,19 @@ export async function listVolumes(root: string): Promise<VolumeList> {
       break;
     }
     seen.add(real);
-    const kind = await volumeKind(real).catch((error: Error) => {
+    const found = await recognise(real).catch((error: Error) => {
       problems.push({ name: name || basename(root), error: withoutPath(error.message, root) });
       return "unreadable" as const;
     });
-    if (kind === "unreadable") continue;
-    if (kind !== undefined) {
+    if (found === "unreadable") continue;
+    if (found !== undefined) {
       try {
-        volumes.push(await describe(real, name, kind));
+        volumes.push(await describe(real, name, found));
       } catch (error) {
         problems.push({ name: name || basename(root), error: withoutPath((error as Error).message, root) });
       }
       // Labels lie inside of their image.
-      if (kind !== "precomputed")
+      if (found.format !== "precomputed")
         queue.push({ path: join(path, "labels"), name: join(name, "labels"), depth: depth + 1 });
       continue;
     }
@@ -82,44 +86,50 @@ export async function listVolumes(root: string): Promise<VolumeList> {
   return { volumes, problems, truncated };
 }
 
-type Kind = "zarr2" | "zarr3" | "precomputed";
-
-/** undefined for a folder that is no volume, also for a Zarr group that only holds others. @throws VolumeError */
-async function volumeKind(path: string): Promise<Kind | undefined> {
-  const store = new FileStore(path);
-  const [v3, attributes, array, info] = await Promise.all(
-    ["zarr.json", ".zattrs", ".zarray", "info"].map((key) => readJson(store, key)),
-  );
-  if (v3) {
-    const ome =
-      (v3.attributes as { ome?: { multiscales?: unknown }; multiscales?: unknown } | undefined) ?? {};
-    return v3.node_type === "array" || ome.ome?.multiscales || ome.multiscales ? "zarr3" : undefined;
-  }
-  if (attributes?.multiscales || array) return "zarr2";
-  return info && "scales" in info ? "precomputed" : undefined;
+interface Found {
+  readonly format: "zarr2" | "zarr3" | "precomputed";
+  readonly labels: boolean;
 }
 
-async function describe(path: string, name: string, kind: Kind): Promise<ListedVolume> {
+/** undefined for a folder that is no volume, also for a Zarr group that only holds others. @throws VolumeError */
+async function recognise(path: string): Promise<Found | undefined> {
+  const store = new FileStore(path);
+  const [v3, v2, array, info] = await Promise.all(
+    ["zarr.json", ".zattrs", ".zarray", "info"].map((key) => readJson(store, key)),
+  );
+  const attributes = (v3 ? v3.attributes : v2) as Record<string, unknown> | undefined;
+  // OME-NGFF 0.5 puts its metadata one level deeper.
+  const ome = (attributes?.ome as Record<string, unknown> | undefined) ?? attributes;
+  const labels = ome?.["image-label"] !== undefined;
+  if (v3) return v3.node_type === "array" || ome?.multiscales ? { format: "zarr3", labels } : undefined;
+  if (ome?.multiscales || array) return { format: "zarr2", labels };
+  return info && "scales" in info
+    ? { format: "precomputed", labels: info.type === "segmentation" }
+    : undefined;
+}
+
+async function describe(path: string, name: string, found: Found): Promise<ListedVolume> {
   const volume = await openVolume(path);
   try {
-    const [finest] = volume.scales;
+    const { dataType, scales } = volume;
+    const [finest] = scales;
     const size = boxSize(finest.bounds);
-    const format = kind === "precomputed" ? "precomputed" : "ome-zarr";
-    const address = [
-      "{origin}/data",
-      ...(name === "" ? [] : name.split(/[/\\]/)).map(encodeURIComponent),
-    ].join("/");
-    const suffix = kind === "precomputed" ? "neuroglancer-precomputed" : kind;
-    const label = kind === "precomputed" ? "precomputed" : "OME-Zarr";
+    const isPrecomputed = found.format === "precomputed";
+    const names = name === "" ? [] : name.split(/[/\\]/);
+    const address = ["{origin}/data", ...names.map(encodeURIComponent)].join("/");
+    const wide = dataType !== "uint8" && dataType !== "uint16";
+    const label = isPrecomputed ? "precomputed" : "OME-Zarr";
     return {
-      name: name === "" ? basename(path) : name.replaceAll("\\", "/"),
-      source: `${address}/|${suffix}:`,
-      description: `${size.join(" × ")} voxels of ${formatVoxelSize(finest.voxelSize)}, ${volume.dataType}, ${label}`,
-      format,
-      dataType: volume.dataType,
+      name: names.length === 0 ? basename(path) : names.join("/"),
+      source: `${address}/|${isPrecomputed ? "neuroglancer-precomputed" : found.format}:`,
+      description: `${size.join(" × ")} voxels of ${formatVoxelSize(finest.voxelSize)}, ${dataType}, ${label}`,
+      format: isPrecomputed ? "precomputed" : "ome-zarr",
+      kind: found.labels || wide ? "labels" : "image",
+      dataType,
+      lower: finest.bounds.lower,
       size,
       voxelSize: finest.voxelSize,
-      scales: volume.scales.length,
+      scales: scales.length,
     };
   } finally {
     await volume.close?.();

@@ -311,7 +311,9 @@ describe("list of volumes", () => {
         name: "images/first.ome.zarr",
         source: "{origin}/data/images/first.ome.zarr/|zarr2:",
         format: "ome-zarr",
+        kind: "image",
         dataType: "uint8",
+        lower: [0, 0, 0],
         size: [21, 13, 7],
         voxelSize: [4, 4, 40],
         scales: 1,
@@ -320,7 +322,9 @@ describe("list of volumes", () => {
         name: "seg mentation",
         source: "{origin}/data/seg%20mentation/|neuroglancer-precomputed:",
         format: "precomputed",
+        kind: "labels",
         dataType: "uint64",
+        lower: [100, 200, -3],
       },
     ]);
     expect(list.problems).toEqual([{ name: "broken", error: expect.stringContaining("data_type") }]);
