@@ -116,7 +116,8 @@ export class Thumbnails {
 
 /** The voxels of a level whose middle lies in a box of the computed scale. */
 export function sampledBox({ lower, upper }: Box, factor: Vec3): Box | undefined {
-  const first = (edge: number, i: number) => Math.ceil((edge - Math.floor(factor[i] / 2)) / factor[i]);
+  // "+ 0": no negative zero, which keys would show.
+  const first = (edge: number, i: number) => Math.ceil((edge - Math.floor(factor[i] / 2)) / factor[i]) + 0;
   const box: Box = { lower: lower.map(first) as unknown as Vec3, upper: upper.map(first) as unknown as Vec3 };
   return box.lower.every((l, i) => l < box.upper[i]) ? box : undefined;
 }
