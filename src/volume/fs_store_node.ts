@@ -64,7 +64,8 @@ export class FileStore implements ByteStore {
     } catch (cause) {
       const code = (cause as NodeJS.ErrnoException).code;
       if (code === "ENOENT" || code === "ENOTDIR" || code === "EISDIR") return undefined;
-      if (code === undefined) throw cause;
+      // Ours, or an abort (whose code is a number).
+      if (typeof code !== "string") throw cause;
       throw new VolumeError(path, `cannot be read (${code}): check the disk and the file's permissions`, {
         cause,
       });

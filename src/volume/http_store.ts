@@ -107,7 +107,8 @@ export class HttpStore implements ByteStore {
       let cause: unknown;
       try {
         const response = await this.#options.fetch(url, {
-          headers: range === undefined ? {} : { Range: range },
+          // Parts of a compressed form could not be told from parts of the value.
+          headers: range === undefined ? {} : { Range: range, "Accept-Encoding": "identity" },
           signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
         });
         // Object stores without a listing permission answer 403 for a key that is not there.

@@ -57,6 +57,13 @@ describe("FileStore", () => {
     }
   });
 
+  it("gives the reason of an abort as it is", async () => {
+    const stop = new AbortController();
+    const reading = new FileStore(base).get("ten", { signal: stop.signal });
+    stop.abort();
+    expect((await reading.catch((reason) => reason)).name).toBe("AbortError");
+  });
+
   it("does not wait for the writer of a pipe", async () => {
     execFileSync("mkfifo", [join(base, "pipe")]);
     expect(await new FileStore(base).get("pipe")).toBeUndefined();
