@@ -10,11 +10,14 @@ export interface AppOptions {
   readonly models?: string;
 }
 
-/** The page as `npm start` serves it, built if need be, on a free port of this computer. The caller closes it. */
+/**
+ * The page as `npm start` serves it, built if need be, on a free port of this computer. The caller closes it.
+ * CHONDRIA_TEST_DIST names a build to take as it is, for work on a test.
+ */
 export async function startApp({
   data,
   models = join(root, "models"),
 }: AppOptions = {}): Promise<RunningServer> {
-  const { dist } = await ensureBuilt();
+  const dist = process.env.CHONDRIA_TEST_DIST ?? (await ensureBuilt()).dist;
   return startServer({ dist, data, models: existsSync(models) ? models : undefined, port: 0 });
 }
