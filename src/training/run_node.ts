@@ -1,4 +1,4 @@
-import { appendFile, mkdir, open, readFile, rename, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type Checkpoint, decodeCheckpoint, encodeCheckpoint } from "./checkpoint.js";
 import type { StepReport, TrainingHost, ValidationReport } from "./loop.js";
@@ -14,14 +14,19 @@ export type LogLine =
 /** Writes a file whole or not at all, surviving a crash of the machine. */
 export async function writeAtomically(path: string, bytes: Uint8Array | string): Promise<void> {
   const temporary = `${path}.tmp-${process.pid}`;
-  const file = await open(temporary, "w");
   try {
-    await file.writeFile(bytes);
-    await file.sync();
-  } finally {
-    await file.close();
+    const file = await open(temporary, "w");
+    try {
+      await file.writeFile(bytes);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
   }
-  await rename(temporary, path);
 }
 
 /** @returns null when the run has no checkpoint yet. @throws Error when it has a damaged one. */
@@ -137,5 +142,5 @@ export async function openRunFolder(
 /** Settings and provenance of a run, for people and for the report. */
 export async function writeRunFile(folder: string, contents: object): Promise<void> {
   await mkdir(folder, { recursive: true });
-  await writeFile(join(folder, "run.json"), `${JSON.stringify(contents, null, 2)}\n`);
+  await writeAtomically(join(folder, "run.json"), `${JSON.stringify(contents, null, 2)}\n`);
 }

@@ -92,6 +92,11 @@ const cases: Case[] = [
   pooling("2x2 of odd sizes, valid", 2, 2, "valid", 0, [2, 11, 9, 3]),
   pooling("3x3 stride 2 of negative values", 3, 2, "same", -2),
   pooling("3x3 stride 1", 3, 1, "same", 0),
+  { name: "sum to channels", shapes: [X], run: (x) => tf.sum(x, [0, 1, 2]), linear: true },
+  { name: "mean to channels, axes kept", shapes: [X], run: (x) => tf.mean(x, [0, 1, 2], true), linear: true },
+  { name: "sum over rows", shapes: [[7, 5]], run: (x) => tf.sum(x, 0), linear: true },
+  { name: "sum over columns", shapes: [[7, 5]], run: (x) => tf.sum(x, 1), linear: true },
+  { name: "mean of everything", shapes: [X], run: (x) => tf.mean(x), linear: true },
   {
     name: "batch normalisation in training",
     shapes: [X, [3], [3]],

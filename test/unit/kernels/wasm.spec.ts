@@ -18,3 +18,9 @@ it("refuses layouts it does not know", () => {
   const attrs = { strides: 1, pad: "same", dataFormat: "NCHW", filterShape: [3, 3, 1, 1] };
   expect(() => kernelFunc({ inputs: { x, dy: x }, attrs, backend: tf.backend() })).toThrow(/NHWC/);
 });
+
+it("sums a long column without losing digits", async () => {
+  const x = tf.fill([262144, 3], 0.1);
+  const [sum] = await tf.sum(x, 0).data();
+  expect(Math.abs(sum / 26214.4 - 1)).toBeLessThan(2e-5);
+});
