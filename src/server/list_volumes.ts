@@ -51,7 +51,14 @@ export async function listVolumes(root: string): Promise<VolumeList> {
   for (let next = queue.shift(); next; next = queue.shift()) {
     const { path, name, depth } = next;
     const real = await realpath(path).catch(() => undefined);
-    if (real === undefined || !isInside(root, real) || seen.has(real)) continue;
+    if (real === undefined || seen.has(real)) continue;
+    if (!isInside(root, real)) {
+      problems.push({
+        name,
+        error: "is a link that leads out of the folder: serve the folder that it points to",
+      });
+      continue;
+    }
     if (seen.size >= LIMITS.folders || volumes.length + problems.length >= LIMITS.volumes) {
       truncated = true;
       break;

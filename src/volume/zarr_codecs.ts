@@ -112,7 +112,7 @@ function view(bytes: Uint8Array): DataView {
  * length and that many bytes. Flag 2: stored as it is; flag 16: one stream a block, else one for each byte of a type.
  * @throws RangeError when a start or a length leaves the chunk.
  */
-export function checkBlosc(bytes: Uint8Array, limit: number): void {
+function checkBlosc(bytes: Uint8Array, limit: number): void {
   if (bytes.length < 16) throw new RangeError("is shorter than a blosc header: cut off");
   const data = view(bytes);
   const [flags, typeSize] = [bytes[2], bytes[3]];
@@ -154,7 +154,7 @@ function checkLz4(bytes: Uint8Array, limit: number): void {
  * Zstandard frames (RFC 8878, section 3.1): the content size where the header has one, else what the blocks can give
  * at most (a compressed block 128 KiB), with room for an encoder that does not fill its blocks.
  */
-export function checkZstd(bytes: Uint8Array, limit: number): void {
+function checkZstd(bytes: Uint8Array, limit: number): void {
   const data = view(bytes);
   const need = (end: number) => {
     if (end > bytes.length) throw new RangeError("is cut off");

@@ -327,7 +327,10 @@ describe("list of volumes", () => {
         lower: [100, 200, -3],
       },
     ]);
-    expect(list.problems).toEqual([{ name: "broken", error: expect.stringContaining("data_type") }]);
+    expect(list.problems).toEqual([
+      { name: "broken", error: expect.stringContaining("data_type") },
+      { name: "link_out", error: expect.stringContaining("leads out of the folder") },
+    ]);
     expect(answer.body).not.toContain(base);
   });
 

@@ -142,6 +142,30 @@ describe("claims of size", () => {
     await expect(volume.read(0, { lower: [8, 0, 0], upper: [9, 1, 1] })).resolves.toHaveLength(1);
   });
 
+  it("a zstd frame that does not state its size is read, and one that is a bomb is not", async () => {
+    // RFC 8878: magic, no content size, a window of 128 KiB, then blocks that repeat one byte.
+    const frame = (blocks: number[]) =>
+      Uint8Array.from([
+        ...[0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x38],
+        ...blocks.flatMap((size, i) => {
+          const header = (size << 3) | (1 << 1) | (i === blocks.length - 1 ? 1 : 0);
+          return [header & 255, (header >> 8) & 255, header >> 16, 77];
+        }),
+      ]);
+    const box = { lower: [0, 0, 0], upper: [8, 8, 4] } as const;
+    const honest = filesOf("zarr2 zstd").set("0.0.0", frame([200, 56]));
+    const voxels = await (await openFiles("zarr2 zstd", honest))!.read(0, box);
+    expect(new Set(voxels as Uint8Array)).toEqual(new Set([77]));
+    const bomb = filesOf("zarr2 zstd").set("0.0.0", frame(new Array(2000).fill(2 ** 17)));
+    await expect((await openFiles("zarr2 zstd", bomb))!.read(0, box)).rejects.toThrow(
+      /more than the chunk has/,
+    );
+    const tooLong = filesOf("zarr2 zstd").set("0.0.0", frame([200, 57]));
+    await expect((await openFiles("zarr2 zstd", tooLong))!.read(0, box)).rejects.toThrow(
+      /257 voxels where 256 belong/,
+    );
+  });
+
   it("a shape and chunks of absurd size are refused before anything is allocated", async () => {
     for (const [key, value] of [
       ["chunks", [1e5, 1e5, 1e5]],
