@@ -1,6 +1,7 @@
 import { tf } from "../kernels/tf.js";
 import { withoutInitializers } from "../model/topology.js";
 import { ModelError, type ModelPackage } from "../model/types.js";
+import { foldTopology, type Weights } from "./fold.js";
 // Registers the custom layers that a topology may name.
 import "../network/dropout.js";
 
@@ -13,20 +14,19 @@ export async function loadNetwork(model: ModelPackage): Promise<tf.LayersModel> 
     new ModelError(model.id, `model.json: ${error instanceof Error ? error.message : String(error)}`, {
       cause: error,
     });
+  const decoded = await decode(model);
   let network: tf.LayersModel;
   try {
-    network = await tf.loadLayersModel(
-      tf.io.fromMemory({ modelTopology: withoutInitializers(model.topology) }),
-    );
+    const modelTopology = foldTopology(withoutInitializers(model.topology), decoded);
+    network = await tf.loadLayersModel(tf.io.fromMemory({ modelTopology }));
   } catch (error) {
     throw named(error);
   }
-  let weights: tf.NamedTensorMap = {};
+  const weights: tf.NamedTensorMap = {};
   try {
     const shape = network.outputs.map((output) => `[${output.shape.join(", ")}]`).join(", ");
     if (shape !== "[, , , 1]") throw new Error(`output ${shape}, expected [N, H, W, 1]`);
-    const specs = model.weightSpecs.map((spec) => ({ ...spec, shape: [...spec.shape] }));
-    weights = tf.io.decodeWeights(model.weightData, specs);
+    for (const [name, { data, shape }] of decoded) weights[name] = tf.tensor(data, [...shape]);
     network.loadWeights(weights, true);
     return network;
   } catch (error) {
@@ -34,5 +34,19 @@ export async function loadNetwork(model: ModelPackage): Promise<tf.LayersModel> 
     throw named(error);
   } finally {
     tf.dispose(weights);
+  }
+}
+
+/** Weights as 32-bit numbers. */
+async function decode(model: ModelPackage): Promise<Weights> {
+  const specs = model.weightSpecs.map((spec) => ({ ...spec, shape: [...spec.shape] }));
+  const tensors = tf.io.decodeWeights(model.weightData, specs);
+  try {
+    const weights: Weights = new Map();
+    for (const [name, tensor] of Object.entries(tensors))
+      weights.set(name, { shape: tensor.shape, data: (await tensor.data()) as Float32Array });
+    return weights;
+  } finally {
+    tf.dispose(tensors);
   }
 }
