@@ -112,7 +112,7 @@ function view(bytes: Uint8Array): DataView {
  * length and that many bytes. Flag 2: stored as it is; flag 16: one stream a block, else one for each byte of a type.
  * @throws RangeError when a start or a length leaves the chunk.
  */
-function checkBlosc(bytes: Uint8Array, limit: number): void {
+export function checkBlosc(bytes: Uint8Array, limit: number): void {
   if (bytes.length < 16) throw new RangeError("is shorter than a blosc header: cut off");
   const data = view(bytes);
   const [flags, typeSize] = [bytes[2], bytes[3]];
