@@ -85,7 +85,8 @@ export class ChunkTable {
 
   /** Shows `rows`, of which there are at most MAXIMUM_ROWS, in their order. */
   update(rows: readonly ChunkRow[]): void {
-    const focused = this.rows.find(({ jump }) => jump === document.activeElement)?.shown?.key;
+    const place = this.rows.findIndex(({ jump }) => jump === document.activeElement);
+    const focused = this.rows.at(place)?.shown?.key;
     while (this.rows.length < rows.length) this.addRow();
     for (const [index, elements] of this.rows.entries()) {
       const row = rows.at(index);
@@ -93,10 +94,11 @@ export class ChunkTable {
       elements.shown = row;
       if (row !== undefined) fill(elements, row);
     }
-    if (focused === undefined) return;
-    // The focus stays with the chunk that it was on, wherever that stands now.
-    const index = rows.findIndex(({ key }) => key === focused);
-    if (index !== -1) this.rows[index].jump.focus({ preventScroll: true });
+    if (place === -1) return;
+    // The focus stays with the chunk that it was on; if that is gone, with its place in the table.
+    const now = rows.findIndex(({ key }) => key === focused);
+    const next = this.rows[now !== -1 ? now : Math.min(place, rows.length - 1)]?.jump;
+    (next ?? this.element.querySelector("button"))?.focus({ preventScroll: true });
   }
 
   private addRow(): void {

@@ -30,7 +30,7 @@ export class MorphologyPanelState {
     ...DEFAULT_SIDE_PANEL_LOCATION,
     side: "left",
     row: 0,
-    size: 400,
+    size: 416,
     minSize: 320,
   });
   readonly scope = new TrackableValue<Scope>("view", verifyScope);
