@@ -5,6 +5,7 @@ const commands: Record<string, () => Promise<{ register(program: Command): void 
   evaluate: () => import("./evaluate.js"),
   import: () => import("./import.js"),
   models: () => import("./models.js"),
+  phantom: () => import("./phantom.js"),
   predict: () => import("./predict.js"),
   info: () => import("./info.js"),
   serve: () => import("./serve.js"),

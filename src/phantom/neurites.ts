@@ -12,6 +12,8 @@ import type { PhantomStyle } from "./style.js";
 export const tileSize = 3200;
 /** Edge of a look-up cube in nm; divides the tile. */
 const bucketSize = 640;
+/** Edge of the cubes that `clearance` keeps short lists for, nm; divides the bucket. */
+const cubeSize = 320;
 const bucketsPerTile = tileSize / bucketSize;
 /** Distance in nm from all tubes beyond which there is glia. */
 export const gliaDistance = 70;
@@ -34,11 +36,15 @@ export interface Neurite {
   readonly shade: number;
 }
 
-/** The segments that matter near a look-up cube, grouped by neurite: run i is starts[i] .. starts[i + 1]. */
-export interface Bucket {
+/** Segments grouped by neurite: run i is starts[i] .. starts[i + 1]. */
+interface Runs {
   readonly segments: Float32Array;
   readonly neurites: readonly Neurite[];
   readonly starts: Int32Array;
+}
+
+/** The segments that matter near a look-up cube. */
+export interface Bucket extends Runs {
   /** Sphere around each run: x y z radius. */
   readonly spheres: Float32Array;
 }
@@ -87,6 +93,7 @@ export class Neurites {
   // About 150 kB a tile and 25 kB a bucket.
   private readonly tiles = new Cache<Tile>(300);
   private readonly buckets = new Cache<Bucket>(1200);
+  private readonly cubes = new Cache<Runs>(6000);
 
   constructor(
     private readonly seed: number,
@@ -103,26 +110,38 @@ export class Neurites {
   }
 
   /**
-   * How far a point of `neurite`'s inside is from the wall of its cell in nm; <= 0 outside. Lipschitz with constant 1,
-   * so the ball of this radius lies in the cell.
+   * How far a point of `neurite`'s inside is from the wall of its cell in nm; negative outside. Lipschitz with
+   * constant 1 inside, so the ball of this radius lies in the cell.
    */
   clearance(neurite: Neurite, x: number, y: number, z: number): number {
-    const bucket = this.near(x, y, z);
-    const { segments, neurites, starts } = bucket;
+    const { segments, neurites, starts } = this.wallsNear(x, y, z);
     let own = Number.POSITIVE_INFINITY;
     let other = gliaDistance;
     for (let run = 0; run < neurites.length; ++run) {
-      const mine = neurites[run].key === neurite.key;
-      if (!mine && !runMayBeWithin(bucket, run, other, x, y, z)) continue;
       let nearest = Number.POSITIVE_INFINITY;
       for (let s = starts[run]; s < starts[run + 1]; ++s) {
         const g = surfaceDistance(segments, s * segmentFloats, x, y, z);
         if (g < nearest) nearest = g;
       }
-      if (mine) own = nearest;
+      if (neurites[run].key === neurite.key) own = nearest;
       else if (nearest < other) other = nearest;
     }
     return (other - own) / 2;
+  }
+
+  /** What can be the nearest or second nearest cell of a point in a small cube: enough for `clearance`. */
+  private wallsNear(x: number, y: number, z: number): Runs {
+    const ix = Math.floor(x / cubeSize);
+    const iy = Math.floor(y / cubeSize);
+    const iz = Math.floor(z / cubeSize);
+    const key = ((iz + 64) * 16384 + (iy + 64)) * 16384 + (ix + 64);
+    return this.cubes.get(key, () => {
+      const centre = [(ix + 0.5) * cubeSize, (iy + 0.5) * cubeSize, (iz + 0.5) * cubeSize] as const;
+      const bucket = this.near(...centre);
+      // Half the diagonal, there and back; tapering makes distances change a little faster than one moves.
+      const slack = 1.2 * Math.sqrt(3) * cubeSize;
+      return pickRuns(bucket, centre, slack);
+    });
   }
 
   private gather(bx: number, by: number, bz: number): Bucket {
@@ -179,6 +198,41 @@ export class Neurites {
 
 const localBucket = (x: number, y: number, z: number) =>
   x + 3 * bucketsPerTile * (y + 3 * bucketsPerTile * z);
+
+/** Segments within `slack` of the second nearest cell (glia is one) at a point. */
+function pickRuns(bucket: Bucket, centre: readonly [number, number, number], slack: number): Runs {
+  const { segments, neurites, starts } = bucket;
+  const distance = new Float32Array(starts[neurites.length]);
+  let first = gliaDistance;
+  let second = Number.POSITIVE_INFINITY;
+  for (let run = 0; run < neurites.length; ++run) {
+    let nearest = Number.POSITIVE_INFINITY;
+    for (let s = starts[run]; s < starts[run + 1]; ++s) {
+      distance[s] = surfaceDistance(segments, s * segmentFloats, ...centre);
+      nearest = Math.min(nearest, distance[s]);
+    }
+    if (nearest < first) {
+      second = first;
+      first = nearest;
+    } else if (nearest < second) second = nearest;
+  }
+  const kept: Neurite[] = [];
+  const keptStarts: number[] = [];
+  const picked: number[] = [];
+  for (let run = 0; run < neurites.length; ++run) {
+    const before = picked.length;
+    for (let s = starts[run]; s < starts[run + 1]; ++s) if (distance[s] <= second + slack) picked.push(s);
+    if (picked.length === before) continue;
+    kept.push(neurites[run]);
+    keptStarts.push(before);
+  }
+  keptStarts.push(picked.length);
+  const out = new Float32Array(picked.length * segmentFloats);
+  picked.forEach((s, i) => {
+    out.set(segments.subarray(s * segmentFloats, (s + 1) * segmentFloats), i * segmentFloats);
+  });
+  return { segments: out, neurites: kept, starts: Int32Array.from(keptStarts) };
+}
 
 /** Whether the surface of a run can be nearer to a point than `distance`, by its sphere. */
 export function runMayBeWithin(

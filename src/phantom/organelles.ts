@@ -284,9 +284,9 @@ export class Organelles {
       });
     }
     const cloud = at(wall * 0.45);
-    const spread = random.between(140, 300);
-    const tries = Math.round(random.between(200, 600) * this.style.vesicles);
     const around = room(cloud);
+    const spread = Math.min(random.between(140, 300), around + 100);
+    const tries = Math.round(random.between(0.5, 1.6) * 300 * (spread / 200) ** 3 * this.style.vesicles);
     const taken: number[][] = [];
     const p = new Float64Array(3);
     for (let i = 0; i < tries; ++i) {

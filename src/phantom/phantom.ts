@@ -12,15 +12,19 @@ import { Tissue } from "./tissue.js";
 /** Voxels of the finest scale along x and y, and edge of the volume along z in nm. */
 const widthInVoxels = 131072;
 const depthInNanometres = 327680;
-/** Scales on which the anatomy is drawn; the coarser ones, whose voxels are larger than cells, show its mean. */
-const drawnScales = 5;
+/**
+ * Scales on which cells and mitochondria are drawn, and those that also show what is smaller than 20 nm. The coarser
+ * ones show the mean of the tissue with some grain, and no labels: their voxels are as large as mitochondria.
+ */
+const drawnScales = 4;
+const detailedScales = 2;
 const scaleCount = 10;
-/** A box larger than this is refused: it would not fit in memory on its way through. */
-const mostVoxels = 2 ** 28;
+/** A box larger than this is refused: its voxels would not fit in memory. */
+const mostVoxels = 2 ** 30;
 
-interface PhantomScale extends VolumeScale {
+export interface PhantomScale extends VolumeScale {
   readonly layout: BlockLayout;
-  readonly passes: { base: BasePass; detail: DetailPass; finish: FinishPass };
+  readonly passes: { base: BasePass; detail: DetailPass | undefined; finish: FinishPass };
   readonly drawn: boolean;
 }
 
@@ -46,13 +50,13 @@ export class Phantom {
     this.scales = this.inner.map(({ bounds, voxelSize, chunkSize }) => ({ bounds, voxelSize, chunkSize }));
   }
 
-  /** Grey levels of a box, x fastest. */
+  /** Grey levels of a box, x fastest. Takes 30 bytes a voxel meanwhile: read large boxes in parts (`openPhantom` does). */
   em(scale: number, box: Box): Uint8Array<ArrayBuffer> {
     const { passes, drawn } = this.check(scale, box);
     const canvas = makeCanvas(box);
     if (drawn) {
       passes.base.draw(canvas);
-      passes.detail.draw(canvas);
+      passes.detail?.draw(canvas);
     }
     return passes.finish.draw(canvas);
   }
@@ -69,7 +73,11 @@ export class Phantom {
     return out;
   }
 
-  private check(scale: number, box: Box): PhantomScale {
+  /**
+   * The scale, when the box can be read from it.
+   * @throws VolumeError when there is no such scale, or the box is empty, not inside of it, or too large to hold.
+   */
+  check(scale: number, box: Box): PhantomScale {
     const found = this.inner[scale];
     if (found === undefined) {
       throw new VolumeError(this.name, `there is no scale ${scale}, only 0 .. ${this.inner.length - 1}`);
@@ -109,7 +117,7 @@ function makeScale(tissue: Tissue, level: number): PhantomScale {
   const depth = Math.floor(depthInNanometres / base[2]);
   const shape = [widthInVoxels, widthInVoxels, depth].map((n, a) => Math.max(1, Math.floor(n / factor[a])));
   const step = voxelSize[0] < 7 ? 4 : voxelSize[0] < 14 ? 2 : 1;
-  const cells = voxelSize[0] < 60 ? 4 : 2;
+  const cells = level < 3 ? 4 : 2;
   const layout: BlockLayout = {
     voxel: voxelSize,
     cells,
@@ -128,7 +136,7 @@ function makeScale(tissue: Tissue, level: number): PhantomScale {
     drawn,
     passes: {
       base: new BasePass(tissue, layout, profiles),
-      detail: new DetailPass(tissue, layout, profiles),
+      detail: level < detailedScales ? new DetailPass(tissue, layout, profiles) : undefined,
       finish: new FinishPass(tissue, layout, level, drawn),
     },
   };

@@ -1,6 +1,7 @@
-import { boxSize } from "../volume/box.js";
+import { boxSize, boxVolume } from "../volume/box.js";
 import type { Box, Vec3, VolumeSource } from "../volume/types.js";
 import { VolumeError } from "../volume/types.js";
+import { partsOf, placePart } from "./parts.js";
 import { Phantom } from "./phantom.js";
 import { parsePhantomStyle } from "./style.js";
 
@@ -174,7 +175,34 @@ export function openPhantom(url: string): VolumeSource {
     dataType: kind === "em" ? "uint8" : "uint64",
     scales: phantom.scales,
     async read(scale, box, { signal } = {}) {
-      return inTurn(() => (kind === "em" ? phantom.em(scale, box) : phantom.labels(scale, box)), signal);
+      const shape = phantom.check(scale, box).chunkSize;
+      const grid: Vec3 = [2 * shape[0], 2 * shape[1], shape[2]];
+      if (kind === "em")
+        return readParts(
+          new Uint8Array(boxVolume(box)),
+          box,
+          grid,
+          (part) => phantom.em(scale, part),
+          signal,
+        );
+      return readParts(
+        new BigUint64Array(boxVolume(box)),
+        box,
+        grid,
+        (part) => phantom.labels(scale, part),
+        signal,
+      );
     },
   };
+}
+
+async function readParts<T extends Uint8Array | BigUint64Array>(
+  out: T,
+  box: Box,
+  grid: Vec3,
+  make: (part: Box) => T,
+  signal: AbortSignal | undefined,
+): Promise<T> {
+  for (const part of partsOf(box, grid)) placePart(out, box, await inTurn(() => make(part), signal), part);
+  return out;
 }
