@@ -50,7 +50,9 @@ function normalise(image: Float32Array, [lower, upper]: IntensityWindow): void {
   }
 }
 
-/** Lets a worker read its messages (a cancellation, say) between two slices of uninterrupted computing. */
+/** A worker reads its messages (a cancellation, say) at least this often, or after each slice that takes longer: ms. */
+const BREATH = 50;
+/** Not oftener, since browsers make a timer wait 4 ms. */
 const breathe = () => new Promise<void>((resolve) => setTimeout(resolve, 0));
 
 function checkRequest(request: PredictionRequest, plans: readonly PredictionPlan[]): void {
@@ -101,10 +103,14 @@ export async function predictBox(
   const probability = new Uint8Array(boxVolume(core));
   const last = core.upper[geometry.sliceAxis];
   let nonFinite = 0;
+  let breathed = performance.now();
   for (let slice = core.lower[geometry.sliceAxis]; slice < last; slice += batch) {
     const slices = Array.from({ length: Math.min(batch, last - slice) }, (_, i) => slice + i);
     for (const plan of plans) {
-      await breathe();
+      if (performance.now() - breathed > BREATH) {
+        await breathe();
+        breathed = performance.now();
+      }
       signal?.throwIfAborted();
       nonFinite += await predictTile(request, plan, slices, network, probability);
     }

@@ -231,6 +231,20 @@ describe("predictBox", () => {
     expect(calls).toBe(1);
   });
 
+  it("lets messages in between slices that take long", async () => {
+    const abort = new AbortController();
+    // As a worker's message would: it only gets its turn when the prediction gives the thread away.
+    setTimeout(() => abort.abort(), 0);
+    let calls = 0;
+    const busy: Network = async (images) => {
+      calls++;
+      for (const end = performance.now() + 60; performance.now() < end; );
+      return [...images];
+    };
+    await expect(predictBox(request, field, busy, { ...options, signal: abort.signal })).rejects.toThrow();
+    expect(calls).toBe(1);
+  });
+
   it("refuses a request that does not fit", async () => {
     const run = (changes: object) =>
       predictBox({ ...request, ...changes }, field, async (images) => [...images], options);
