@@ -75,7 +75,13 @@ describe("a state link of stock Neuroglancer", () => {
       },
     ],
     selectedLayer: { visible: true, layer: "em" },
-    layout: { type: "row", children: [{ type: "viewer", layers: ["em", "notes"], layout: "xy" }] },
+    layout: {
+      type: "row",
+      children: [
+        { type: "viewer", layers: ["em", "notes"], layout: "xy" },
+        { type: "viewer", layers: ["em"], layout: "3d" },
+      ],
+    },
   });
 
   it("opens unchanged: every key that it has comes back with its value, and no layer is added", async () => {
