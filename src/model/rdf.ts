@@ -12,6 +12,29 @@ export const PAPER: Citation = {
   doi: "10.1016/j.cmpb.2022.106949",
 };
 
+/** The data sets that the paper uses, by the name with which a package's source begins. */
+const DATA_SETS: Readonly<Record<string, Citation>> = {
+  "Lucchi++": {
+    text: "Casser et al., Fast mitochondria detection for connectomics (2018): labels; EM of EPFL CVLab, Lucchi et al. (2012)",
+    url: "https://arxiv.org/abs/1812.06024",
+  },
+  "Kasthuri++": {
+    text: "Casser et al., Fast mitochondria detection for connectomics (2018): labels; EM of Kasthuri et al. (2015)",
+    url: "https://arxiv.org/abs/1812.06024",
+  },
+  VNC: {
+    text: "Gerhard et al., Segmented anisotropic ssTEM dataset of neural tissue (2013)",
+    doi: "10.6084/m9.figshare.856713",
+  },
+};
+
+/** Who made the data that a source ("VNC stack1, columns 0-511") names. */
+export function dataCitations(source: string): Citation[] {
+  return Object.keys(DATA_SETS)
+    .filter((name) => source.startsWith(name))
+    .map((name) => DATA_SETS[name]);
+}
+
 export interface RdfContents {
   readonly name: string;
   readonly description: string;

@@ -4,7 +4,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { parseDocument, stringify } from "yaml";
 import { encodeFloat16 } from "./float16.js";
 import { MODEL_ID, sha256 } from "./limits.js";
-import { buildRdf, type Citation, PAPER } from "./rdf.js";
+import { buildRdf, type Citation, dataCitations, PAPER } from "./rdf.js";
 import { readPackage, readRdf } from "./read.js";
 import { folderFiles, readPackageFolder } from "./read_node.js";
 import { INDEX_FILE, indexEntry } from "./registry.js";
@@ -22,7 +22,7 @@ export interface PackageContents {
   }[];
   readonly config: Omit<ChondriaConfig, "formatVersion" | "files">;
   readonly authors?: readonly { readonly name: string }[];
-  /** Beside the paper: the data sets that the weights come from. */
+  /** Beside the paper and the data sets that it uses. */
   readonly cite?: readonly Citation[];
   /** SPDX identifier. */
   readonly license?: string;
@@ -108,7 +108,7 @@ export async function writePackage(directory: string, contents: PackageContents)
       name: contents.name,
       description: contents.description,
       authors: contents.authors ?? [{ name: "Chondria" }],
-      cite: [PAPER, ...(contents.cite ?? [])],
+      cite: [PAPER, ...dataCitations(contents.config.source), ...(contents.cite ?? [])],
       license: contents.license ?? "CC-BY-4.0",
       timestamp: contents.timestamp ?? new Date().toISOString(),
       config: { formatVersion: 1, ...contents.config, files },

@@ -84,6 +84,19 @@ describe("a written package", () => {
     tf.dispose(decoded);
   });
 
+  it("cites the paper, and the data where it is the paper's", async () => {
+    const folder = join(root, "cited", "tiny");
+    await writePackage(folder, {
+      ...contents,
+      config: { ...contents.config, source: "VNC stack1, columns 0-511" },
+    });
+    const { cite } = parse(await readFile(join(folder, "rdf.yaml"), "utf8"));
+    expect(cite.map((entry: Anything) => entry.doi)).toEqual([
+      "10.1016/j.cmpb.2022.106949",
+      "10.6084/m9.figshare.856713",
+    ]);
+  });
+
   it("is the same, byte for byte, when written again", async () => {
     const again = join(root, "again", "tiny");
     await writePackage(again, contents);
