@@ -53,9 +53,11 @@ frontendBackendIsomorphicKvStoreProviderRegistry.registerBaseKvStoreProvider(() 
   description: "synthetic EM volume with known mitochondria",
   getKvStore(url) {
     ensureNoQueryOrFragmentParameters(url);
-    return {
-      store: new PhantomKvStore(),
-      path: decodeURIComponent((url.suffix ?? "").replace(/^\/+/, "")),
-    };
+    const encoded = (url.suffix ?? "").replace(/^\/+/, "");
+    try {
+      return { store: new PhantomKvStore(), path: decodeURIComponent(encoded) };
+    } catch (cause) {
+      throw new Error(`Invalid URL ${JSON.stringify(url.url)}: not valid percent-encoding`, { cause });
+    }
   },
 }));
