@@ -32,11 +32,13 @@ const choice = <T extends string>(flags: string, description: string, values: re
 interface TrainFlags {
   images: string;
   labels: string;
+  imagesDataset?: string;
+  labelsDataset?: string;
   voxelSize?: string;
   trainVoxelSize: number;
   region?: string;
-  window: number[];
-  ignoreLabels: number[];
+  window?: number[];
+  ignoreLabels?: number[];
   validation: number;
   validationOrder: "last" | "random";
   validationSlices?: number;
@@ -88,11 +90,13 @@ export function register(program: Command): void {
     .requiredOption("--images <path>", "EM volume")
     .requiredOption("--labels <path>", "labels of the same voxels, mitochondria > 0")
     .requiredOption("--out <folder>", "folder of the run: checkpoint, log, report")
+    .option("--images-dataset <path>", "data set inside of an HDF5 file or a Zarr group")
+    .option("--labels-dataset <path>", "data set inside of an HDF5 file or a Zarr group")
     .option("--voxel-size <size>", "of the data when it does not say, e.g. 5,5,5nm")
     .option("--train-voxel-size <nm>", "in-plane voxel size to train at", number, 10)
     .option("--region <x0:x1,y0:y1,z0:z1>", "part to train on, in voxels")
-    .option("--window <low,high>", "intensities that become 0 and 1", numbers, [0, 255])
-    .option("--ignore-labels <values>", "label values that are not mitochondria", numbers, [])
+    .option("--window <low,high>", "intensities that become 0 and 1 (0,255)", numbers)
+    .option("--ignore-labels <values>", "label values that are not mitochondria", numbers)
     .option("--validation <fraction>", "of the slices, held out", number, 0.1)
     .addOption(
       choice("--validation-order <which>", "which slices are held out", ["last", "random"]).default("last"),
@@ -191,7 +195,7 @@ function resolveSettings(flags: TrainFlags, train: Slices, microBatches: number)
 }
 
 async function train(flags: TrainFlags): Promise<void> {
-  const [low, high, ...more] = flags.window;
+  const [low, high, ...more] = flags.window ?? [0, 255];
   if (high === undefined || more.length > 0) throw new Error("--window needs two numbers: low,high");
   const { trainInFolder } = await import("../training/train_node.js");
   const { package: folder, source = basename(flags.images) } = flags;
@@ -199,11 +203,13 @@ async function train(flags: TrainFlags): Promise<void> {
     data: {
       images: flags.images,
       labels: flags.labels,
+      imagesDataset: flags.imagesDataset,
+      labelsDataset: flags.labelsDataset,
       voxelSize: flags.voxelSize ? parseVoxelSize(flags.voxelSize) : undefined,
       trainVoxelSize: flags.trainVoxelSize,
       region: flags.region,
       window: [low, high],
-      ignore: flags.ignoreLabels,
+      ignore: flags.ignoreLabels ?? [],
       validation: flags.validation,
       validationOrder: flags.validationOrder,
       validationSlices: flags.validationSlices ?? Number.POSITIVE_INFINITY,

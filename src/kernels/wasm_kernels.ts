@@ -125,6 +125,27 @@ export function convolutionInputGradient(
   });
 }
 
+/** Shape in which the data of a tensor was first the second factor of a product. */
+const matrixShapes = new WeakMap<object, string>();
+
+/**
+ * The backend keeps a packed copy of a product's second factor, found again by its data alone: the same data in another
+ * shape (a reshape shares data) is then multiplied in the first shape, beyond its end. Such a factor is copied.
+ */
+function withOwnMatrix(original: (args: KernelArguments) => unknown) {
+  return (args: KernelArguments) => {
+    const b = args.inputs.b as tf.TensorInfo;
+    const shape = `${b.shape.join()} ${args.attrs?.transposeB}`;
+    const first = matrixShapes.get(b.dataId);
+    if (first === undefined) matrixShapes.set(b.dataId, shape);
+    if (first === undefined || first === shape) return original(args);
+    const copy = tf.clone(b as tf.Tensor);
+    const product = original({ ...args, inputs: { ...args.inputs, b: copy } });
+    copy.dispose();
+    return product;
+  };
+}
+
 let installed = false;
 
 /** Replaces what the wasm backend of tfjs 4.22.0 lacks, has wrong, or does in a scalar loop. Idempotent. */
@@ -156,6 +177,7 @@ export function installWasmKernels(): void {
     const info = convolutionInfo(attributes.inputShape, filter.shape, attributes);
     return convolutionInputGradient(dy, filter, info) ?? original!(args);
   });
+  for (const name of ["BatchMatMul", "_FusedMatMul"]) replace(name, (original) => withOwnMatrix(original!));
   for (const name of ["Sum", "Mean"] as const) {
     replace(name, (original) => (args) => {
       const { axis, keepDims } = args.attrs as unknown as { axis: number | number[]; keepDims: boolean };

@@ -4,8 +4,9 @@ import type { BackendName } from "../inference/types.js";
 import { selectBackend } from "../kernels/backend_node.js";
 import { buildAttentionUNet, type Network } from "../network/attention_unet.js";
 import { Random } from "../network/random.js";
+import { boxVolume } from "../volume/box.js";
 import { openVolume } from "../volume/open_node.js";
-import { parseRegion } from "../volume/region.js";
+import { formatRegion, parseRegion } from "../volume/region.js";
 import { type Vec3, VolumeError } from "../volume/types.js";
 import type { Checkpoint } from "./checkpoint.js";
 import { type GradientSource, LocalGradients } from "./gradients.js";
@@ -20,6 +21,9 @@ import { loadSlices, type Slices, splitSlices, thinSlices } from "./slices.js";
 export interface TrainingDataOptions {
   readonly images: string;
   readonly labels: string;
+  /** Paths of the data sets inside of HDF5 files or Zarr groups. */
+  readonly imagesDataset?: string;
+  readonly labelsDataset?: string;
   /** nm; for data that does not say it. */
   readonly voxelSize?: Vec3;
   /** In-plane edge of a training pixel, nm. */
@@ -60,6 +64,10 @@ export interface TrainOptions {
   readonly package?: Omit<PackageDescription, "command">;
 }
 
+/** Most bytes of EM and labels kept in memory, and voxels of one slice while it is read. */
+const MEMORY_BYTES = 4e9;
+const SLICE_VOXELS = 2 ** 28;
+
 /** Whole factors from the data's in-plane voxel size to the wanted one. @throws Error when none is near. */
 export function averagingFactor(size: Vec3, wanted: number): [number, number] {
   return [size[0], size[1]].map((edge) => {
@@ -77,20 +85,29 @@ export function averagingFactor(size: Vec3, wanted: number): [number, number] {
 /** Opens both volumes, checks that they fit, and reads the slices. */
 export async function loadTrainingData(options: TrainingDataOptions): Promise<TrainingData> {
   const { voxelSize, window, ignore } = options;
-  const em = await openVolume(options.images, { voxelSize });
-  const labels = await openVolume(options.labels, { voxelSize });
+  const em = await openVolume(options.images, { voxelSize, dataset: options.imagesDataset });
+  const labels = await openVolume(options.labels, { voxelSize, dataset: options.labelsDataset });
   try {
-    const [a, b] = [em.scales[0].bounds.upper, labels.scales[0].bounds.upper];
-    if (a.some((n, axis) => n !== b[axis])) {
-      throw new VolumeError(
-        labels.name,
-        `is ${b.join(" x ")} voxels, but ${em.name} is ${a.join(" x ")}: give the labels of that EM`,
-      );
-    }
     // The finest scale of both: coarse label scales are samples, not the fractions that are wanted here.
     const { bounds, voxelSize: size } = em.scales[0];
+    const other = labels.scales[0].bounds;
+    if (formatRegion(other) !== formatRegion(bounds)) {
+      throw new VolumeError(
+        labels.name,
+        `has voxels ${formatRegion(other)}, but ${em.name} has ${formatRegion(bounds)}: give the labels of that EM`,
+      );
+    }
+    // Readers give 1 nm to what states nothing, a size that no EM of tissue has.
+    if (!voxelSize && size.every((edge) => edge === 1)) {
+      throw new VolumeError(em.name, "does not say how large a voxel is: give --voxel-size, as in 5,5,5nm");
+    }
     const box = options.region ? parseRegion(options.region, bounds) : bounds;
     const factor = averagingFactor(size, options.trainVoxelSize);
+    const voxels = boxVolume(box);
+    const sliceVoxels = voxels / (box.upper[2] - box.lower[2]);
+    if ((2 * voxels) / (factor[0] * factor[1]) > MEMORY_BYTES || sliceVoxels > SLICE_VOXELS) {
+      throw new VolumeError(em.name, `${formatRegion(box)} is too much to train on at once: give --region`);
+    }
     const all = await loadSlices(em, labels, { box, factor, window, ignore });
     const order =
       options.validationOrder === "random"

@@ -24,3 +24,13 @@ it("sums a long column without losing digits", async () => {
   const [sum] = await tf.sum(x, 0).data();
   expect(Math.abs(sum / 26214.4 - 1)).toBeLessThan(2e-5);
 });
+
+it("multiplies one tensor's data in two shapes", async () => {
+  const x = tf.tensor(Array.from({ length: 24 }, (_, i) => i));
+  const product = async (rows: number) => [
+    ...(await tf.matMul(tf.ones([1, rows]), tf.reshape(x, [rows, 24 / rows])).data()),
+  ];
+  expect(await product(4)).toEqual([36, 40, 44, 48, 52, 56]);
+  expect(await product(2)).toEqual([12, 14, 16, 18, 20, 22, 24, 26, 28, 30, 32, 34]);
+  expect(await product(4)).toEqual([36, 40, 44, 48, 52, 56]);
+});

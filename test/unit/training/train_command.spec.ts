@@ -129,13 +129,17 @@ describe("chondria train", () => {
   });
 
   it("names what is wrong", { timeout: 60_000 }, async () => {
-    const [missing, size, patch] = await Promise.all([
+    const [missing, size, patch, region, unequal] = await Promise.all([
       run("bad", "--images", join(folder, "nowhere")),
       run("bad", "--train-voxel-size", "7"),
       run("bad", "--patch", "15"),
+      run("bad", "--region", "0:99,:,:"),
+      run("bad", "--labels", join(folder, "labels", "0.png")),
     ]);
     expect(missing).toMatch(/chondria: .*nowhere: there is no such file or folder/);
     expect(size).toMatch(/chondria: a training voxel size of 7 nm/);
+    expect(region).toMatch(/chondria: region "0:99,:,:": it leaves the volume/);
+    expect(unequal).toMatch(/0\.png: has voxels 0:64,0:64,0:1, but .*em has 0:64,0:64,0:6: give the labels/);
     expect(patch).toMatch(/chondria: patch must be a multiple of 2, not 15/);
   });
 });
