@@ -1,6 +1,6 @@
 import type { Box } from "../volume/types.js";
 import { Block, type BlockLayout } from "./blocks.js";
-import type { Neurite } from "./neurites.js";
+import type { Neurite } from "./growth.js";
 import type { Mitochondrion } from "./organelles.js";
 import type { Profiles } from "./profiles.js";
 import type { PhantomStyle } from "./style.js";

@@ -1,11 +1,5 @@
-import {
-  type Bucket,
-  gliaDistance,
-  type Neurite,
-  runMayBeWithin,
-  segmentFloats,
-  surfaceDistance,
-} from "./neurites.js";
+import { type Neurite, segmentFloats } from "./growth.js";
+import { type Bucket, gliaDistance, runMayBeWithin, surfaceDistance } from "./neurites.js";
 import { addVectorNoise } from "./noise.js";
 import { type Mitochondrion, unevenness, wallGap } from "./organelles.js";
 import type { Tissue } from "./tissue.js";

@@ -1,4 +1,4 @@
-import { hash3, Random } from "./hash.js";
+import { growTile, type Neurite, reach, segmentFloats, tileKey, tileSize } from "./growth.js";
 import type { PhantomStyle } from "./style.js";
 
 /**
@@ -8,8 +8,6 @@ import type { PhantomStyle } from "./style.js";
  * and keeps every segment from a point to its own axis inside the cell. What is far from every tube is glia.
  */
 
-/** Edge of a tile in nm. Neurites stay within their home tile and its 26 neighbours. */
-export const tileSize = 3200;
 /** Edge of a look-up cube in nm; divides the tile. */
 const bucketSize = 640;
 /** Edge of the cubes that `clearance` keeps short lists for, nm; divides the bucket. */
@@ -17,24 +15,6 @@ const cubeSize = 320;
 const bucketsPerTile = tileSize / bucketSize;
 /** Distance in nm from all tubes beyond which there is glia. */
 export const gliaDistance = 70;
-/** Segments are listed in all buckets that their surface comes this near to (nm): glia + walls + bends + half a block. */
-const reach = 440;
-/** Floats per segment: ax ay az bx by bz ra rb. */
-export const segmentFloats = 8;
-
-export type NeuriteKind = "dendrite" | "branch" | "axon" | "myelinated";
-
-export interface Neurite {
-  /** Unique in the whole volume, below 2^42, and the same for ever. */
-  readonly key: number;
-  readonly kind: NeuriteKind;
-  /** Segments of the axis with the radius at both ends, `segmentFloats` each, in order along the axis. */
-  readonly segments: Float32Array;
-  /** Mean radius in nm. */
-  readonly radius: number;
-  /** Cytoplasm: deviation of its grey level from the mean, in standard deviations. */
-  readonly shade: number;
-}
 
 /** Segments grouped by neurite: run i is starts[i] .. starts[i + 1]. */
 interface Runs {
@@ -51,27 +31,14 @@ export interface Bucket extends Runs {
 
 interface Tile {
   readonly neurites: readonly Neurite[];
-  /** For each bucket of the 3 x 3 x 3 tiles around: pairs (neurite, segment). */
-  readonly lists: readonly (readonly number[] | undefined)[];
+  readonly lists: SegmentLists;
 }
 
-interface Recipe {
-  readonly kind: NeuriteKind;
-  readonly count: number;
-  readonly radius: readonly [number, number];
-  /** Spacing of the axis points in nm, greatest number of them on each side, and how much it bends at each. */
-  readonly step: number;
-  readonly steps: number;
-  readonly bend: number;
+/** For each bucket b of the 3 x 3 x 3 tiles around, entries starts[b] .. starts[b + 1]: neurite x 256 + segment. */
+interface SegmentLists {
+  readonly starts: Int32Array;
+  readonly entries: Uint32Array;
 }
-
-/** Calibres of neuropil (nm): few thick dendrites, more branches and boutons, many thin axons and spine necks. */
-const recipes: readonly Recipe[] = [
-  { kind: "dendrite", count: 1.6, radius: [380, 620], step: 320, steps: 9, bend: 0.22 },
-  { kind: "myelinated", count: 0.2, radius: [260, 420], step: 300, steps: 9, bend: 0.16 },
-  { kind: "branch", count: 22, radius: [160, 370], step: 230, steps: 11, bend: 0.4 },
-  { kind: "axon", count: 110, radius: [42, 105], step: 190, steps: 11, bend: 0.5 },
-];
 
 /** Bounded map: the entry that was not used for longest goes first. */
 class Cache<T> {
@@ -87,12 +54,10 @@ class Cache<T> {
   }
 }
 
-const tileKey = (x: number, y: number, z: number) => ((z + 2) * 1024 + (y + 2)) * 1024 + (x + 2);
-
 export class Neurites {
-  // About 150 kB a tile and 25 kB a bucket.
-  private readonly tiles = new Cache<Tile>(300);
-  private readonly buckets = new Cache<Bucket>(1200);
+  // Some 400 kB a tile, 20 kB a bucket and 3 kB a cube: below 150 MB.
+  private readonly tiles = new Cache<Tile>(200);
+  private readonly buckets = new Cache<Bucket>(1500);
   private readonly cubes = new Cache<Runs>(6000);
 
   constructor(
@@ -156,22 +121,19 @@ export class Neurites {
       for (let dy = -1; dy <= 1; ++dy) {
         for (let dx = -1; dx <= 1; ++dx) {
           const tile = this.tile(tx + dx, ty + dy, tz + dz);
-          const list =
-            tile.lists[
-              localBucket(
-                bx - (tx + dx - 1) * bucketsPerTile,
-                by - (ty + dy - 1) * bucketsPerTile,
-                bz - (tz + dz - 1) * bucketsPerTile,
-              )
-            ];
-          if (list === undefined) continue;
-          for (let i = 0; i < list.length; i += 2) {
-            const neurite = tile.neurites[list[i]];
+          const { starts: first, entries } = tile.lists;
+          const bucket = localBucket(
+            bx - (tx + dx - 1) * bucketsPerTile,
+            by - (ty + dy - 1) * bucketsPerTile,
+            bz - (tz + dz - 1) * bucketsPerTile,
+          );
+          for (let i = first[bucket]; i < first[bucket + 1]; ++i) {
+            const neurite = tile.neurites[entries[i] >>> 8];
             if (neurites[neurites.length - 1] !== neurite) {
               neurites.push(neurite);
               starts.push(count);
             }
-            from.push(list[i + 1]);
+            from.push(entries[i] & 255);
             ++count;
           }
         }
@@ -287,115 +249,41 @@ export function surfaceDistance(s: Float32Array, at: number, x: number, y: numbe
   return Math.sqrt(ex * ex + ey * ey + ez * ez) - (s[at + 6] + t * (s[at + 7] - s[at + 6]));
 }
 
-function growTile(seed: number, style: PhantomStyle, x: number, y: number, z: number): Neurite[] {
-  const random = new Random(hash3(seed ^ 0x7e55e11a, x, y, z));
-  const neurites: Neurite[] = [];
-  for (const recipe of recipes) {
-    const count = Math.floor(recipe.count + random.next());
-    for (let i = 0; i < count; ++i) {
-      const key = tileKey(x, y, z) * 4096 + neurites.length;
-      neurites.push(growNeurite(random, recipe, style.calibre, key, [x, y, z]));
-    }
-  }
-  return neurites;
-}
-
-function growNeurite(
-  random: Random,
-  recipe: Recipe,
-  calibre: number,
-  key: number,
-  tile: readonly [number, number, number],
-): Neurite {
-  // Thin calibres are the common ones: the square of a uniform number favours them.
-  const [low, high] = recipe.radius;
-  const radius = (low + (high - low) * random.next() ** 2) * calibre;
-  // The axis keeps so far inside the 27 tiles that its surface and reach stay in them.
-  const margin = tileSize - reach - 1.6 * high * calibre - 40;
-  const inside = (p: Float64Array) =>
-    tile.every((t, i) => p[i] >= t * tileSize - margin && p[i] < (t + 1) * tileSize + margin);
-  const start = Float64Array.from(tile, (t) => (t + random.next()) * tileSize);
-  const heading = random.direction(new Float64Array(3));
-  const turn = new Float64Array(3);
-  const walk = (sign: number): number[][] => {
-    const points: number[][] = [];
-    const p = Float64Array.from(start);
-    const d = Float64Array.from(heading, (v) => v * sign);
-    const steps = Math.ceil(recipe.steps * random.between(0.45, 1));
-    for (let i = 0; i < steps; ++i) {
-      random.direction(turn);
-      const v = [0, 1, 2].map((a) => d[a] + recipe.bend * turn[a]);
-      const length = Math.sqrt(v[0] * v[0] + v[1] * v[1] + v[2] * v[2]);
-      for (let a = 0; a < 3; ++a) {
-        d[a] = v[a] / length;
-        p[a] += recipe.step * calibre * d[a];
-      }
-      if (!inside(p)) break;
-      points.push([...p]);
-    }
-    return points;
-  };
-  const back = walk(-1).reverse();
-  const points = [...back, [...start], ...walk(1)];
-  if (points.length < 2)
-    points.push([start[0] + 40 * heading[0], start[1] + 40 * heading[1], start[2] + 40 * heading[2]]);
-  const radii = points.map(() => radius * random.between(0.8, 1.2));
-  if (recipe.kind === "axon") addBoutons(random, radii, calibre);
-  const segments = new Float32Array((points.length - 1) * segmentFloats);
-  for (let i = 0; i + 1 < points.length; ++i) {
-    segments.set([...points[i], ...points[i + 1], radii[i], radii[i + 1]], i * segmentFloats);
-  }
-  return { key, kind: recipe.kind, segments, radius, shade: random.normal() };
-}
-
-/** Swellings of a thin axon: one vertex wide, every 1 to 2 um, on two thirds of them. */
-function addBoutons(random: Random, radii: number[], calibre: number): void {
-  if (random.next() < 0.33) return;
-  for (
-    let i = 1 + Math.floor(random.next() * 5);
-    i + 1 < radii.length;
-    i += 5 + Math.floor(random.next() * 6)
-  ) {
-    radii[i] = random.between(150, 270) * calibre;
-    if (i + 2 < radii.length && random.next() < 0.6) radii[i + 1] = radii[i] * random.between(0.7, 1.05);
-  }
-}
-
-function listSegments(
-  neurites: readonly Neurite[],
-  x: number,
-  y: number,
-  z: number,
-): (number[] | undefined)[] {
+/** Lists the segments by the look-up cubes of the 27 tiles that they reach, in two passes: count, then fill. */
+function listSegments(neurites: readonly Neurite[], x: number, y: number, z: number): SegmentLists {
   const edge = 3 * bucketsPerTile;
   const origin = [x, y, z].map((t) => (t - 1) * tileSize);
-  const lists: (number[] | undefined)[] = new Array(edge ** 3);
-  const low = [0, 0, 0];
-  const high = [0, 0, 0];
-  neurites.forEach(({ segments }, n) => {
-    for (let s = 0; s * segmentFloats < segments.length; ++s) {
-      const at = s * segmentFloats;
-      const around = Math.max(segments[at + 6], segments[at + 7]) + reach;
-      for (let a = 0; a < 3; ++a) {
-        const p = segments[at + a] - origin[a];
-        const q = segments[at + 3 + a] - origin[a];
-        low[a] = Math.max(0, Math.floor((Math.min(p, q) - around) / bucketSize));
-        high[a] = Math.min(edge - 1, Math.floor((Math.max(p, q) + around) / bucketSize));
-      }
-      for (let k = low[2]; k <= high[2]; ++k) {
-        for (let j = low[1]; j <= high[1]; ++j) {
-          for (let i = low[0]; i <= high[0]; ++i) {
-            const at = localBucket(i, j, k);
-            let list = lists[at];
-            if (list === undefined) {
-              list = [];
-              lists[at] = list;
-            }
-            list.push(n, s);
+  const starts = new Int32Array(edge ** 3 + 1);
+  const visit = (each: (bucket: number, neurite: number, segment: number) => void) => {
+    const low = [0, 0, 0];
+    const high = [0, 0, 0];
+    for (let n = 0; n < neurites.length; ++n) {
+      const { segments } = neurites[n];
+      for (let s = 0; s * segmentFloats < segments.length; ++s) {
+        const at = s * segmentFloats;
+        const around = Math.max(segments[at + 6], segments[at + 7]) + reach;
+        for (let a = 0; a < 3; ++a) {
+          const p = segments[at + a] - origin[a];
+          const q = segments[at + 3 + a] - origin[a];
+          low[a] = Math.max(0, Math.floor((Math.min(p, q) - around) / bucketSize));
+          high[a] = Math.min(edge - 1, Math.floor((Math.max(p, q) + around) / bucketSize));
+        }
+        for (let k = low[2]; k <= high[2]; ++k) {
+          for (let j = low[1]; j <= high[1]; ++j) {
+            for (let i = low[0]; i <= high[0]; ++i) each(localBucket(i, j, k), n, s);
           }
         }
       }
     }
+  };
+  visit((bucket) => {
+    ++starts[bucket + 1];
   });
-  return lists;
+  for (let b = 0; b < edge ** 3; ++b) starts[b + 1] += starts[b];
+  const entries = new Uint32Array(starts[edge ** 3]);
+  const next = starts.slice();
+  visit((bucket, neurite, segment) => {
+    entries[next[bucket]++] = neurite * 256 + segment;
+  });
+  return { starts, entries };
 }

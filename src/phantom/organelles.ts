@@ -1,5 +1,6 @@
+import { type Neurite, segmentFloats } from "./growth.js";
 import { Random } from "./hash.js";
-import { type Neurite, type Neurites, segmentFloats, surfaceDistance } from "./neurites.js";
+import { type Neurites, surfaceDistance } from "./neurites.js";
 import type { PhantomStyle } from "./style.js";
 import type { Warp } from "./warp.js";
 
@@ -285,8 +286,8 @@ export class Organelles {
     }
     const cloud = at(wall * 0.45);
     const around = room(cloud);
-    const spread = Math.min(random.between(140, 300), around + 100);
-    const tries = Math.round(random.between(0.5, 1.6) * 300 * (spread / 200) ** 3 * this.style.vesicles);
+    const spread = Math.max(0, Math.min(random.between(140, 300), around + 120));
+    const tries = Math.round(random.between(0.5, 1.6) * 550 * (spread / 200) ** 3 * this.style.vesicles);
     const taken: number[][] = [];
     const p = new Float64Array(3);
     for (let i = 0; i < tries; ++i) {
