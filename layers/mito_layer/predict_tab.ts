@@ -2,6 +2,7 @@ import { StatusMessage } from "neuroglancer/unstable/status.js";
 import { Tab } from "neuroglancer/unstable/widget/tab_view.js";
 import type { TestTimeAugmentation } from "../../src/inference/types.js";
 import type { MitoQuery } from "../mito/base.js";
+import { chunkPrior } from "../morphology_panel/prior.js";
 import { checkbox, field, numberInput, slider } from "./controls.js";
 import { element, setText } from "./dom.js";
 import type { MitoUserLayer } from "./layer.js";
@@ -145,7 +146,7 @@ export class PredictTab extends Tab {
     setText(
       this.about,
       `${config.strategy}, trained on ${config.source}${config.target === null ? "" : ` for ${config.target}`}; ` +
-        `prior solidity ${config.prior.solidity.toFixed(3)}. Runs at ${mito.voxelSize.map((nm) => +nm.toFixed(2)).join(" × ")} nm.`,
+        `prior solidity ${chunkPrior(config.prior).solidity.toFixed(3)}. Runs at ${mito.voxelSize.map((nm) => +nm.toFixed(2)).join(" × ")} nm.`,
     );
     this.augmentation.value = mito.query.tta;
     const [lower, upper] = mito.window;

@@ -22,5 +22,5 @@ export function formatDifference(value: number): string {
 
 export function formatMilliseconds(value: number | undefined): string {
   if (value === undefined) return NONE;
-  return value < 9_950 ? `${Math.round(value)} ms` : `${(value / 1000).toFixed(1)} s`;
+  return value < 999.5 ? `${Math.round(value)} ms` : `${(value / 1000).toFixed(1)} s`;
 }

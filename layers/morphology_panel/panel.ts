@@ -7,6 +7,7 @@ import { ChunkTable, MAXIMUM_ROWS } from "./chunk_table.js";
 import { formatCount } from "./format.js";
 import { SolidityHistogram } from "./histogram.js";
 import type { MorphologyPanelState, Scope } from "./panel_state.js";
+import { chunkPrior } from "./prior.js";
 import { orderedRows, overview } from "./rows.js";
 import { SummaryView } from "./summary_view.js";
 
@@ -127,9 +128,7 @@ export class MorphologyPanel extends SidePanel {
           ? "No chunk in view is computed yet. Zoomed out, nothing is computed."
           : "No chunk is computed yet.",
     );
-    // Chunks are compared with the source's chunks: their faces cut objects, which raises solidity.
-    const source = mito.model.config.prior;
-    const prior = { ...source, ...source.chunks?.summary };
+    const prior = chunkPrior(mito.model.config.prior);
     const total = overview(reports);
     this.summary.update(total, prior, mito.status.value.backend ?? "");
     this.histogram.update(total.summary.solidityHistogram, prior.solidity);

@@ -1,5 +1,5 @@
 import { combineSummaries } from "../../src/morphology/summary.js";
-import type { MorphologyPrior, MorphologySummary } from "../../src/morphology/types.js";
+import type { MorphologySummary } from "../../src/morphology/types.js";
 import type { ChunkReport } from "../mito/base.js";
 
 /** What the panel's table shows of one chunk. Numbers are absent where the chunk has none yet. */
@@ -36,7 +36,7 @@ export interface Order {
 /** What `engine` says where no forward pass was run. */
 const ORIGIN = { computed: "computed", memory: "from memory", disk: "from disk" } as const;
 
-export function toRow(report: ChunkReport, prior: Pick<MorphologyPrior, "solidity">): ChunkRow {
+export function toRow(report: ChunkReport, prior: Pick<MorphologySummary, "solidity">): ChunkRow {
   const { summary, ms } = report;
   // A chunk without regions has no mean: 0 would sort as the worst of all.
   const solidity = summary !== undefined && summary.regions > 0 ? summary.solidity : undefined;
@@ -69,7 +69,7 @@ function compare(a: ChunkRow, b: ChunkRow, { column, descending }: Order): numbe
 /** The first `limit` rows in the given order; ties keep the order of arrival. */
 export function orderedRows(
   reports: readonly ChunkReport[],
-  prior: Pick<MorphologyPrior, "solidity">,
+  prior: Pick<MorphologySummary, "solidity">,
   order: Order,
   limit: number,
 ): ChunkRow[] {

@@ -1,4 +1,4 @@
-import type { MorphologyPrior } from "../../src/morphology/types.js";
+import type { MorphologySummary } from "../../src/morphology/types.js";
 import { element, setText } from "../mito_layer/dom.js";
 import {
   formatCount,
@@ -41,7 +41,7 @@ export class SummaryView {
 
   update(
     { summary, measured, forward, cached, failed }: Overview,
-    prior: MorphologyPrior,
+    prior: MorphologySummary,
     engine: string,
   ): void {
     const solidity = summary.regions === 0 ? undefined : summary.solidity;

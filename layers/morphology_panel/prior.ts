@@ -1,0 +1,9 @@
+import type { MorphologyPrior, MorphologySummary } from "../../src/morphology/types.js";
+
+/**
+ * The prior that chunks are compared with: that of the source's chunks where the package has it, because chunk faces cut
+ * objects, which raises solidity.
+ */
+export function chunkPrior(prior: MorphologyPrior): MorphologySummary {
+  return prior.chunks?.summary ?? prior;
+}
