@@ -1,7 +1,7 @@
 import { type Neurite, segmentFloats } from "./growth.js";
+import { type Mitochondrion, unevenness, wallGap } from "./mitochondria.js";
 import { type Bucket, gliaDistance, runMayBeWithin, surfaceDistance } from "./neurites.js";
 import { addVectorNoise } from "./noise.js";
-import { type Mitochondrion, unevenness, wallGap } from "./organelles.js";
 import type { Tissue } from "./tissue.js";
 
 /** How one scale is cut into blocks; blocks are aligned to the volume's origin, so a voxel never depends on the box read. */

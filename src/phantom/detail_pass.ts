@@ -1,6 +1,6 @@
-import type { Canvas } from "./base_pass.js";
 import type { BlockLayout } from "./blocks.js";
-import { bodyFloats, type Synapse } from "./organelles.js";
+import type { Canvas } from "./canvas.js";
+import { bodyFloats, type Synapse } from "./details.js";
 import type { Profiles } from "./profiles.js";
 import type { PhantomStyle } from "./style.js";
 import type { Tissue } from "./tissue.js";

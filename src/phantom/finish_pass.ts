@@ -1,5 +1,5 @@
-import type { Canvas } from "./base_pass.js";
 import type { BlockLayout } from "./blocks.js";
+import type { Canvas } from "./canvas.js";
 import { hash3 } from "./hash.js";
 import { RowNoise } from "./noise.js";
 import { baseVoxelSize, isSectioned, type PhantomStyle } from "./style.js";

@@ -1,8 +1,9 @@
 import { boxSize, boxVolume, contains, isEmpty } from "../volume/box.js";
 import type { Box, Vec3, VolumeScale } from "../volume/types.js";
 import { VolumeError } from "../volume/types.js";
-import { BasePass, type Canvas, makeCanvas } from "./base_pass.js";
+import { BasePass } from "./base_pass.js";
 import type { BlockLayout } from "./blocks.js";
+import { makeCanvas } from "./canvas.js";
 import { DetailPass } from "./detail_pass.js";
 import { FinishPass } from "./finish_pass.js";
 import { makeProfiles } from "./profiles.js";
@@ -66,7 +67,7 @@ export class Phantom {
     const { passes, drawn } = this.check(scale, box);
     const out = new BigUint64Array(boxVolume(box));
     if (!drawn) return out;
-    const canvas: Canvas = makeCanvas(box);
+    const canvas = makeCanvas(box);
     passes.base.draw(canvas);
     const ids = canvas.mitos.map(({ id }) => BigInt(id));
     for (let i = 0; i < out.length; ++i) if (canvas.label[i] > 0) out[i] = ids[canvas.label[i] - 1];
