@@ -18,7 +18,7 @@ export interface ChartOptions {
 
 const WIDTH = 460;
 const HEIGHT = 250;
-const BOX = { left: 56, right: 14, top: 12, bottom: 40 };
+const BOX = { left: 56, right: 24, top: 12, bottom: 40 };
 
 /** Round numbers from `low` to `high`, about `count` of them. */
 export function ticks(low: number, high: number, count: number): number[] {

@@ -8,7 +8,7 @@ import { validate } from "./validation.js";
 export const REPORT_FILE = "report.html";
 
 /** Pictures in a report. */
-const EXAMPLES = 4;
+const EXAMPLES = 3;
 
 /**
  * Writes runs/<name>/report.html from the run's log, with overlays of a few validation slices by the network's current

@@ -105,3 +105,17 @@ export function thinSlices(slices: Slices, count: number): Slices {
     Array.from({ length: count }, (_, i) => Math.floor(((i + 0.5) * n) / count)),
   );
 }
+
+/** The middle of each slice, at most `edge` pixels wide and high. */
+export function cropSlices(slices: Slices, edge: number): Slices {
+  const { width, height } = slices;
+  if (width <= edge && height <= edge) return slices;
+  const [w, h] = [Math.min(width, edge), Math.min(height, edge)];
+  const corner = Math.floor((height - h) / 2) * width + Math.floor((width - w) / 2);
+  const crop = (image: Uint8Array) => {
+    const out = new Uint8Array(w * h);
+    for (let y = 0; y < h; y++) out.set(image.subarray(corner + y * width, corner + y * width + w), y * w);
+    return out;
+  };
+  return { width: w, height: h, em: slices.em.map(crop), labels: slices.labels.map(crop) };
+}

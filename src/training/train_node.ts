@@ -16,7 +16,7 @@ import { writeReport } from "./report_node.js";
 import { CHECKPOINT_FILE, openRunFolder, readCheckpoint, writeRunFile } from "./run_node.js";
 import { shuffle } from "./sampler.js";
 import { checkSettings, type TrainingSettings } from "./settings.js";
-import { loadSlices, type Slices, splitSlices, thinSlices } from "./slices.js";
+import { cropSlices, loadSlices, type Slices, splitSlices, thinSlices } from "./slices.js";
 
 export interface TrainingDataOptions {
   readonly images: string;
@@ -67,6 +67,8 @@ export interface TrainOptions {
 /** Most bytes of EM and labels kept in memory, and voxels of one slice while it is read. */
 const MEMORY_BYTES = 4e9;
 const SLICE_VOXELS = 2 ** 28;
+/** Validation slices go through the network whole; of larger ones the middle does. */
+const VALIDATION_EDGE = 1024;
 
 /** Whole factors from the data's in-plane voxel size to the wanted one. @throws Error when none is near. */
 export function averagingFactor(size: Vec3, wanted: number): [number, number] {
@@ -117,7 +119,7 @@ export async function loadTrainingData(options: TrainingDataOptions): Promise<Tr
     return {
       all,
       train,
-      validation: thinSlices(validation, options.validationSlices),
+      validation: cropSlices(thinSlices(validation, options.validationSlices), VALIDATION_EDGE),
       voxelSize: [size[0] * factor[0], size[1] * factor[1], size[2]],
     };
   } finally {

@@ -4,7 +4,13 @@ import { Random } from "../../../src/network/random.js";
 import { augment, blur, reflect, rotate, symmetry } from "../../../src/training/augmentation.js";
 import { areaAverage } from "../../../src/training/resample.js";
 import { cut, PatchSampler } from "../../../src/training/sampler.js";
-import { loadSlices, type Slices, splitSlices, thinSlices } from "../../../src/training/slices.js";
+import {
+  cropSlices,
+  loadSlices,
+  type Slices,
+  splitSlices,
+  thinSlices,
+} from "../../../src/training/slices.js";
 import { averagingFactor } from "../../../src/training/train_node.js";
 import type { Box, VolumeSource } from "../../../src/volume/types.js";
 
@@ -87,6 +93,9 @@ describe("training slices", () => {
     expect(splitSlices(ten, 0).validation.em).toHaveLength(0);
     expect(() => splitSlices(ten, 1)).toThrow(/validation/);
     expect(tags(thinSlices(ten, 2))).toEqual([2, 7]);
+    const { width, height, em } = cropSlices(ramp, 3);
+    expect([width, height, ...em[1]]).toEqual([3, 3, 109, 110, 111, 116, 117, 118, 123, 124, 125]);
+    expect(cropSlices(ramp, 7)).toBe(ramp);
   });
 
   it("take a whole factor near the wanted voxel size", () => {
