@@ -2,7 +2,7 @@
 //   npm start -- --data <folder>   serves the volumes in a folder too
 //   npm start -- --port <number>   another port than 8080
 //   npm start -- --host <address>  for others than this computer
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { ensureBuilt, root } from "./build.mjs";
@@ -25,6 +25,9 @@ function readArguments() {
   const port = values.port === undefined ? undefined : Number(values.port);
   if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port <= 65535))
     throw new Error(`--port ${values.port}: a number from 0 to 65535 was expected. ${USAGE}`);
+  // Said before a build that takes a while.
+  if (values.data !== undefined && !statSync(values.data, { throwIfNoEntry: false })?.isDirectory())
+    throw new Error(`${values.data}: the folder of volumes is not there, or is no folder`);
   return { data: values.data, host: values.host, port };
 }
 
