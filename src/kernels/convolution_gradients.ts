@@ -1,0 +1,96 @@
+import { tf } from "./tf.js";
+
+/** Sizes, strides and padding of a convolution or a pooling, resolved. */
+export type ConvInfo = ReturnType<typeof tf.backend_util.computeConv2DInfo>;
+
+/** Kernel and stride of the same size with nothing padded or left over: each input pixel belongs to one window. */
+export const tiles = (c: ConvInfo) =>
+  c.strideHeight === c.filterHeight &&
+  c.strideWidth === c.filterWidth &&
+  c.inHeight === c.outHeight * c.filterHeight &&
+  c.inWidth === c.outWidth * c.filterWidth;
+
+/**
+ * Gradient of a convolution by its filter, as one matrix product: the R S shifted windows of the input, channels first,
+ * are the rows [R S C, N P Q] of a matrix that multiplies dy [N P Q, K]. The backend has no such kernel (tfjs#8474).
+ *
+ * @param x [N, H, W, C]
+ * @param dy [N, P, Q, K]
+ * @returns [R, S, C, K]
+ */
+export function convolutionFilterGradient(x: tf.Tensor4D, dy: tf.Tensor4D, info: ConvInfo): tf.Tensor4D {
+  const { batchSize: n, inChannels: c, outChannels: k, filterHeight: r, filterWidth: s } = info;
+  const { outHeight: p, outWidth: q, strideHeight, strideWidth, padInfo } = info;
+  return tf.tidy(() => {
+    const errors = tf.reshape(dy, [n * p * q, k]);
+    let windows: tf.Tensor2D;
+    if (tiles(info)) {
+      const split = tf.reshape(x, [n, p, r, q, s * c]);
+      windows = tf.reshape(tf.transpose(split, [2, 4, 0, 1, 3]), [r * s * c, n * p * q]);
+    } else {
+      const pads: [number, number][] = [
+        [0, 0],
+        [0, 0],
+        [padInfo.top, Math.max(0, padInfo.bottom)],
+        [padInfo.left, Math.max(0, padInfo.right)],
+      ];
+      const padded = tf.pad(tf.transpose(x, [3, 0, 1, 2]), pads);
+      const rows: tf.Tensor[] = [];
+      for (let i = 0; i < r; i++) {
+        for (let j = 0; j < s; j++) {
+          const window =
+            strideHeight === 1 && strideWidth === 1
+              ? tf.slice(padded, [0, 0, i, j], [c, n, p, q])
+              : tf.stridedSlice(
+                  padded,
+                  [0, 0, i, j],
+                  [c, n, i + (p - 1) * strideHeight + 1, j + (q - 1) * strideWidth + 1],
+                  [1, 1, strideHeight, strideWidth],
+                );
+          rows.push(tf.reshape(window, [c, n * p * q]));
+        }
+      }
+      windows = tf.concat(rows, 0) as tf.Tensor2D;
+    }
+    return tf.reshape(tf.matMul(windows, errors), [r, s, c, k]);
+  });
+}
+
+/**
+ * Gradient of a convolution by its input where that is itself a fast operation: stride 1 is a convolution with the
+ * turned filter, kernel = stride (also the forward pass of a 2x2 transposed convolution) is a matrix product.
+ * @returns null for the other strides.
+ */
+export function convolutionInputGradient(
+  dy: tf.Tensor4D,
+  filter: tf.Tensor4D,
+  info: ConvInfo,
+): tf.Tensor4D | null {
+  const { batchSize: n, inChannels: c, outChannels: k, filterHeight: r, filterWidth: s, padInfo } = info;
+  const { outHeight: p, outWidth: q, inHeight: h, inWidth: w } = info;
+  if (tiles(info)) {
+    return tf.tidy(() => {
+      const matrix = tf.reshape(tf.transpose(filter, [3, 0, 1, 2]), [k, r * s * c]);
+      const product = tf.matMul(tf.reshape(dy, [n * p * q, k]), matrix);
+      return tf.reshape<tf.Rank.R4>(tf.transpose(tf.reshape(product, [n, p, q, r, s * c]), [0, 1, 3, 2, 4]), [
+        n,
+        h,
+        w,
+        c,
+      ]);
+    });
+  }
+  const covered =
+    h + padInfo.top + padInfo.bottom - r + 1 === p && w + padInfo.left + padInfo.right - s + 1 === q;
+  const narrow = padInfo.top < r && padInfo.bottom < r && padInfo.left < s && padInfo.right < s;
+  if (info.strideHeight !== 1 || info.strideWidth !== 1 || !covered || !narrow) return null;
+  return tf.tidy(() => {
+    const turned = tf.transpose(r * s > 1 ? tf.reverse(filter, [0, 1]) : filter, [0, 1, 3, 2]) as tf.Tensor4D;
+    return tf.conv2d(dy, turned, 1, [
+      [0, 0],
+      [r - 1 - padInfo.top, r - 1 - padInfo.bottom],
+      [s - 1 - padInfo.left, s - 1 - padInfo.right],
+      [0, 0],
+    ]);
+  });
+}
