@@ -40,6 +40,9 @@ const OVERVIEW_CHUNK = Uint32Array.of(128, 128, 8);
  * its texture back, in the same turn in which the new one comes.
  */
 class InPlaceVolumeChunkSource extends VolumeChunkSource {
+  /** Not queued behind the drawing: all chunks that a new threshold changes shall be in the next frame. */
+  override immediateChunkUpdates = true;
+
   override addChunk(key: string, chunk: VolumeChunk): void {
     if (this.chunks.has(key)) this.deleteChunk(key);
     super.addChunk(key, chunk);

@@ -28,6 +28,10 @@ import { analysis, counters, thumbnailBytes } from "./services.js";
 import { Thumbnails } from "./thumbnails.js";
 
 const THUMBNAIL_BYTES = 48 * 2 ** 20;
+/** Pause before a relabelled chunk's thumbnail is made, ms. */
+const THUMBNAIL_DELAY = 250;
+/** Labelling, packing and sending are done in three kinds of threads: enough chunks to keep all of them busy. */
+const RELABELLED_AT_ONCE = 6;
 /** How often the page is told which chunks are visible, ms. */
 const VIEW_INTERVAL = 100;
 
@@ -236,7 +240,7 @@ export class LabelsSource extends WithParameters(VolumeChunkSource, LabelsParame
         await this.relabel(key, this.boxOfKey(key), signal);
       }
     };
-    await Promise.all(Array.from({ length: 1 + analysis().size }, worker));
+    await Promise.all(Array.from({ length: RELABELLED_AT_ONCE }, worker));
   }
 
   private boxOfKey(key: string): Box {
@@ -267,7 +271,10 @@ export class LabelsSource extends WithParameters(VolumeChunkSource, LabelsParame
       // Looked up now: the chunk may have gone, or come, in the meantime.
       const chunk = this.chunks.get(key) as VolumeChunk | undefined;
       if (chunk !== undefined) replaceData(this, chunk, packed.data);
-      this.thumbnail(key, box, undefined, result);
+      // After the chunks that wait to be shown.
+      setTimeout(() => {
+        if (!signal.aborted) this.thumbnail(key, box, undefined, result);
+      }, THUMBNAIL_DELAY);
       this.report(
         {
           key,

@@ -138,12 +138,16 @@ function sample(values: ArrayLike<number>, box: Box, coarse: Box, factor: Vec3):
 }
 
 function encodeRuns(values: Uint32Array): Uint32Array {
-  const runs: number[] = [];
-  for (let i = 0; i < values.length; ) {
-    let end = i + 1;
-    while (end < values.length && values[end] === values[i]) end++;
-    runs.push(values[i], end - i);
-    i = end;
+  let count = 0;
+  for (let i = 0; i < values.length; i++) if (i === 0 || values[i] !== values[i - 1]) count++;
+  const runs = new Uint32Array(2 * count);
+  let end = 0;
+  for (let i = 0; i < values.length; i++) {
+    if (i === 0 || values[i] !== values[i - 1]) {
+      runs[end] = values[i];
+      end += 2;
+    }
+    runs[end - 1]++;
   }
-  return Uint32Array.from(runs);
+  return runs;
 }

@@ -26,6 +26,8 @@ export function viewerUrl(
     dimensions: { x: metres, y: metres, z: metres },
     ...(position && { position }),
     crossSectionScale: zoom,
+    // Chunks ahead of a movement would be computed too, and counted.
+    prefetch: false,
     layers: [{ type: "mito", name: "mito", source: `${em}|mito:?${query}`, ...layer }],
     layout: "xy",
   };
@@ -44,7 +46,7 @@ export async function exposeMito(page: Page): Promise<void> {
     const global = globalThis as unknown as { viewer?: ViewerHandle; mito?: unknown };
     const layer = global.viewer?.layerManager.managedLayers.find(({ name }) => name === "mito")?.layer;
     const messages = (layer?.dataSources ?? []).flatMap(({ messages }) => [...messages]);
-    const error = messages.find(({ severity }) => severity === 3);
+    const error = messages.find(({ severity }) => severity === 2);
     if (error) throw new Error(error.message);
     global.mito = layer?.mito?.value;
     return global.mito !== undefined;
