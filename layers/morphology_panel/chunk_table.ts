@@ -132,5 +132,9 @@ function fill({ row, jump, cells }: RowElements, shown: ChunkRow): void {
   write("solidity", formatSolidity(shown.solidity));
   write("distance", formatSolidity(shown.distance));
   write("milliseconds", formatMilliseconds(shown.milliseconds));
+  const { gather, forward, label, queue } = shown.report.ms;
+  cells.get("milliseconds")!.title =
+    `reading ${formatMilliseconds(gather)}, forward pass ${formatMilliseconds(forward)}, ` +
+    `labelling ${formatMilliseconds(label)}; it waited ${formatMilliseconds(queue)} before`;
   write("engine", shown.engine);
 }

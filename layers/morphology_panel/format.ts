@@ -22,5 +22,6 @@ export function formatDifference(value: number): string {
 
 export function formatMilliseconds(value: number | undefined): string {
   if (value === undefined) return NONE;
-  return value < 999.5 ? `${Math.round(value)} ms` : `${(value / 1000).toFixed(1)} s`;
+  if (value < 999.5) return `${Math.round(value)} ms`;
+  return `${(value / 1000).toFixed(value < 99_950 ? 1 : 0)} s`;
 }

@@ -16,6 +16,8 @@ describe("numbers in the morphology panel", () => {
     expect(formatMilliseconds(999.4)).toBe("999 ms");
     expect(formatMilliseconds(999.6)).toBe("1.0 s");
     expect(formatMilliseconds(19_060)).toBe("19.1 s");
+    expect(formatMilliseconds(99_960)).toBe("100 s");
+    expect(formatMilliseconds(203_600)).toBe("204 s");
   });
 
   it("have a sign where they are differences", () => {
