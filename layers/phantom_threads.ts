@@ -59,7 +59,7 @@ class PhantomThread {
 }
 
 const threads = Array.from(
-  { length: Math.max(1, Math.min(3, (navigator.hardwareConcurrency || 2) - 1)) },
+  { length: Math.max(1, Math.min(3, navigator.hardwareConcurrency || 1)) },
   () => new PhantomThread(),
 );
 const cache = new BlockCache<Value>(CACHE_BYTES);
