@@ -102,6 +102,7 @@ export async function openMito(
     bytesPerVoxel,
     overviews: overviewFactors(scale.voxelSize, scale.bounds),
   });
+  const service = inferenceService(registry.chunkManager.rpc!);
   const mito = new MitoState({
     url,
     innerUrl,
@@ -117,7 +118,8 @@ export async function openMito(
     layout: scale,
     parameters,
     chunkSize,
-    status: inferenceService(registry.chunkManager.rpc!).status,
+    status: service.status,
+    restart: () => service.supervisor.retry(),
   });
   return {
     modelTransform,

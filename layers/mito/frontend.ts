@@ -1,4 +1,3 @@
-import { type ChunkManager, WithParameters } from "neuroglancer/unstable/chunk_manager/frontend.js";
 import type { SliceViewSingleResolutionSource } from "neuroglancer/unstable/sliceview/frontend.js";
 import {
   DataType,
@@ -9,17 +8,17 @@ import {
 } from "neuroglancer/unstable/sliceview/volume/base.js";
 import {
   MultiscaleVolumeChunkSource,
-  type VolumeChunk,
-  VolumeChunkSource,
+  type VolumeChunkSource,
 } from "neuroglancer/unstable/sliceview/volume/frontend.js";
 import { WatchableValue, type WatchableValueInterface } from "neuroglancer/unstable/trackable_value.js";
-import { type RPC, registerRPC } from "neuroglancer/unstable/worker_rpc.js";
+import { registerRPC } from "neuroglancer/unstable/worker_rpc.js";
 import type { LabelSettings } from "../../src/segmentation/types.js";
 import type { Vec3 } from "../../src/volume/types.js";
 import { type ChunkReport, DEFAULT_LABEL_SETTINGS, type InferenceStatus, type MitoSource } from "./base.js";
+import { LabelsSource, OverviewSource, ProbabilitySource } from "./chunk_sources.js";
 import { coarsen, type ScaleLayout } from "./layout.js";
 import {
-  LabelsParameters,
+  type LabelsParameters,
   type OverviewKind,
   OverviewParameters,
   ProbabilityParameters,
@@ -34,101 +33,6 @@ import { ResultStore } from "./results.js";
 
 /** Chunks of an overview, in its voxels. */
 const OVERVIEW_CHUNK = Uint32Array.of(128, 128, 8);
-
-/**
- * A source whose chunks the worker may replace while they are on the screen (`replaceData`): the chunk that goes gives
- * its texture back, in the same turn in which the new one comes.
- */
-class InPlaceVolumeChunkSource extends VolumeChunkSource {
-  /** Not queued behind the drawing: all chunks that a new threshold changes shall be in the next frame. */
-  override immediateChunkUpdates = true;
-
-  override addChunk(key: string, chunk: VolumeChunk): void {
-    if (this.chunks.has(key)) this.deleteChunk(key);
-    super.addChunk(key, chunk);
-  }
-}
-
-interface LabelsOptions {
-  spec: VolumeChunkSpecification;
-  parameters: LabelsParameters;
-  em: VolumeChunkSource;
-  mito: MitoState;
-}
-
-const LabelsBase = WithParameters(InPlaceVolumeChunkSource, LabelsParameters);
-
-class LabelsSource extends LabelsBase {
-  declare OPTIONS: LabelsOptions;
-  readonly mito: MitoState;
-  private readonly em: VolumeChunkSource;
-
-  constructor(chunkManager: ChunkManager, options: LabelsOptions) {
-    super(chunkManager, options);
-    this.em = this.registerDisposer(options.em.addRef());
-    this.mito = options.mito;
-    this.mito.sources.add(this);
-    this.registerDisposer(() => this.mito.sources.delete(this));
-  }
-
-  override initializeCounterpart(rpc: RPC, options: object): void {
-    const { em, mito } = this;
-    super.initializeCounterpart(rpc, {
-      ...options,
-      em: em.addCounterpartRef(),
-      settings: mito.settings.value,
-    });
-  }
-
-  static override encodeOptions(options: LabelsOptions) {
-    return { ...LabelsBase.encodeOptions(options), em: options.em.key };
-  }
-}
-
-interface DerivedOptions {
-  spec: VolumeChunkSpecification;
-  labels: LabelsSource;
-}
-
-const ProbabilityBase = WithParameters(InPlaceVolumeChunkSource, ProbabilityParameters);
-
-class ProbabilitySource extends ProbabilityBase {
-  declare OPTIONS: DerivedOptions & { parameters: ProbabilityParameters };
-  private readonly labels: LabelsSource;
-
-  constructor(chunkManager: ChunkManager, options: DerivedOptions & { parameters: ProbabilityParameters }) {
-    super(chunkManager, options);
-    this.labels = this.registerDisposer(options.labels.addRef());
-  }
-
-  override initializeCounterpart(rpc: RPC, options: object): void {
-    super.initializeCounterpart(rpc, { ...options, labels: this.labels.addCounterpartRef() });
-  }
-
-  static override encodeOptions(options: DerivedOptions & { parameters: ProbabilityParameters }) {
-    return { ...ProbabilityBase.encodeOptions(options), labels: options.labels.key };
-  }
-}
-
-const OverviewBase = WithParameters(InPlaceVolumeChunkSource, OverviewParameters);
-
-class OverviewSource extends OverviewBase {
-  declare OPTIONS: DerivedOptions & { parameters: OverviewParameters };
-  private readonly labels: LabelsSource;
-
-  constructor(chunkManager: ChunkManager, options: DerivedOptions & { parameters: OverviewParameters }) {
-    super(chunkManager, options);
-    this.labels = this.registerDisposer(options.labels.addRef());
-  }
-
-  override initializeCounterpart(rpc: RPC, options: object): void {
-    super.initializeCounterpart(rpc, { ...options, labels: this.labels.addCounterpartRef() });
-  }
-
-  static override encodeOptions(options: DerivedOptions & { parameters: OverviewParameters }) {
-    return { ...OverviewBase.encodeOptions(options), labels: options.labels.key };
-  }
-}
 
 /** What volumes of one data source are made from. */
 export interface MitoDescription
@@ -150,6 +54,8 @@ export interface MitoDescription
   readonly parameters: LabelsParameters;
   readonly chunkSize: Vec3;
   readonly status: WatchableValueInterface<InferenceStatus>;
+  /** Starts inference anew after it had given up. */
+  restart(): void;
 }
 
 /** One loaded data source: settings, results, and the two volumes. */
@@ -202,6 +108,7 @@ export class MitoState implements MitoSource {
   }
 
   retry(): void {
+    this.description.restart();
     for (const { rpc, rpcId } of this.sources) rpc!.invoke(RETRY, { id: rpcId! });
   }
 

@@ -1,5 +1,5 @@
 import { WithParameters } from "neuroglancer/unstable/chunk_manager/backend.js";
-import { ChunkPriorityTier, ChunkState } from "neuroglancer/unstable/chunk_manager/base.js";
+import { ChunkPriorityTier } from "neuroglancer/unstable/chunk_manager/base.js";
 import { postProcessRawData } from "neuroglancer/unstable/sliceview/backend_chunk_decoders/postprocess.js";
 import { VolumeChunk, VolumeChunkSource } from "neuroglancer/unstable/sliceview/volume/backend.js";
 import { type RPC, registerRPC, registerSharedObject } from "neuroglancer/unstable/worker_rpc.js";
@@ -7,7 +7,6 @@ import type { LabelSettings } from "../../src/segmentation/types.js";
 import { boxSize } from "../../src/volume/box.js";
 import type { Box, Vec3 } from "../../src/volume/types.js";
 import type { AnalysisResult } from "../../workers/analyse.js";
-import { ID_BITS } from "./base.js";
 import { isFinished, remake, replaceData, undoDownload } from "./chunk_state.js";
 import { UnwantedError } from "./compute_queue.js";
 import { Failures } from "./failures.js";
@@ -21,19 +20,17 @@ import {
   type Retry,
   SET_SETTINGS,
   type SetSettings,
-  VIEW,
-  type View,
 } from "./protocol.js";
+import { firstId, segmentIds } from "./segment_ids.js";
 import { analysis, counters, thumbnailBytes } from "./services.js";
 import { Thumbnails } from "./thumbnails.js";
+import { watchVisibleChunks } from "./visible_chunks.js";
 
 const THUMBNAIL_BYTES = 48 * 2 ** 20;
 /** Pause before a relabelled chunk's thumbnail is made, ms. */
 const THUMBNAIL_DELAY = 250;
 /** Labelling, packing and sending are done in three kinds of threads: enough chunks to keep all of them busy. */
 const RELABELLED_AT_ONCE = 6;
-/** How often the page is told which chunks are visible, ms. */
-const VIEW_INTERVAL = 100;
 
 /** A chunk that is computed: queued under Neuroglancer's "compute" capacity in place of the "download" one. */
 export class ComputedChunk extends VolumeChunk {
@@ -52,13 +49,10 @@ export class LabelsSource extends WithParameters(VolumeChunkSource, LabelsParame
   readonly probabilityThumbnails: Thumbnails;
   readonly overviews = new Set<OverviewSource>();
   private settings: LabelSettings;
-  private readonly grid: Vec3;
   private readonly failures: Failures;
   /** Ends the re-labelling that runs when settings change once more. */
   private relabelling = new AbortController();
   private readonly disposal = new AbortController();
-  private viewTimer: ReturnType<typeof setTimeout> | undefined;
-  private sentView = "";
 
   // biome-ignore lint/suspicious/noExplicitAny: the base class takes what the frontend sent.
   constructor(rpc: RPC, options: any) {
@@ -72,18 +66,13 @@ export class LabelsSource extends WithParameters(VolumeChunkSource, LabelsParame
     this.probabilityThumbnails = new Thumbnails(overviews, THUMBNAIL_BYTES);
     const bytes = () => this.labelThumbnails.bytes + this.probabilityThumbnails.bytes;
     thumbnailBytes.add(bytes);
-    const { upperVoxelBound, chunkDataSize } = this.spec;
-    this.grid = Array.from(chunkDataSize, (size, i) =>
-      Math.ceil(upperVoxelBound[i] / size),
-    ) as unknown as Vec3;
     this.failures = new Failures((key) => this.tryAgain(key));
-    this.registerDisposer(this.chunkManager.recomputeChunkPrioritiesLate.add(() => this.scheduleView()));
+    this.registerDisposer(watchVisibleChunks(this));
     this.registerDisposer(() => {
       thumbnailBytes.delete(bytes);
       this.failures.clear();
       this.relabelling.abort();
       this.disposal.abort();
-      clearTimeout(this.viewTimer);
     });
   }
 
@@ -94,10 +83,8 @@ export class LabelsSource extends WithParameters(VolumeChunkSource, LabelsParame
     return { lower, upper: lower.map((l, i) => l + size[i]) as unknown as Vec3 };
   }
 
-  /** First id of a chunk, without the local label. */
-  baseOf({ lower }: Box): bigint {
-    const [x, y, z] = lower.map((l, i) => Math.floor(l / this.spec.chunkDataSize[i]));
-    return BigInt(x + this.grid[0] * (y + this.grid[1] * z)) << ID_BITS;
+  private baseOf({ lower }: Box): bigint {
+    return firstId(lower, this.spec.chunkDataSize, this.spec.upperVoxelBound);
   }
 
   override async download(chunk: VolumeChunk, signal: AbortSignal): Promise<void> {
@@ -146,20 +133,7 @@ export class LabelsSource extends WithParameters(VolumeChunkSource, LabelsParame
   }
 
   private ids(box: Box, { labels, count }: AnalysisResult): BigUint64Array<ArrayBuffer> {
-    if (count >= 2 ** Number(ID_BITS))
-      throw new RangeError(`${count} objects in one chunk: raise the threshold or the smallest object`);
-    // Two halves, little endian as all that runs WebGL: much faster than a BigInt for each voxel.
-    const base = this.baseOf(box);
-    const low = Number(base & 0xffffffffn);
-    const high = Number(base >> 32n);
-    const ids = new BigUint64Array(labels.length);
-    const words = new Uint32Array(ids.buffer);
-    for (let i = 0; i < labels.length; i++) {
-      if (labels[i] === 0) continue;
-      words[2 * i] = (low | labels[i]) >>> 0;
-      words[2 * i + 1] = high;
-    }
-    return ids;
+    return segmentIds(labels, count, this.baseOf(box));
   }
 
   private finished(
@@ -289,27 +263,6 @@ export class LabelsSource extends WithParameters(VolumeChunkSource, LabelsParame
     } catch (error) {
       if (!signal.aborted) this.failed(key, box, error);
     }
-  }
-
-  private scheduleView() {
-    this.viewTimer ??= setTimeout(() => {
-      this.viewTimer = undefined;
-      this.sendView();
-    }, VIEW_INTERVAL);
-  }
-
-  private sendView() {
-    const keys: string[] = [];
-    const finished: boolean[] = [];
-    for (const chunk of this.chunks.values() as Iterable<VolumeChunk>) {
-      if (chunk.priorityTier !== ChunkPriorityTier.VISIBLE || chunk.state === ChunkState.NEW) continue;
-      keys.push(chunk.key!);
-      finished.push(isFinished(chunk));
-    }
-    const view = `${keys.join(";")}|${finished.map(Number).join("")}`;
-    if (view === this.sentView) return;
-    this.sentView = view;
-    this.rpc?.invoke(VIEW, { id: this.rpcId!, keys, finished } satisfies View);
   }
 }
 LabelsSource.prototype.chunkConstructor = ComputedChunk;
