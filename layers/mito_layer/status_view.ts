@@ -99,7 +99,8 @@ export class StatusView extends RefCounted {
       .map(({ box, error }) => `Chunk at ${box.lower.join(", ")}: ${error}`);
     if (failed.length > MAXIMUM_ERRORS) lines.push(`… and ${failed.length - MAXIMUM_ERRORS} more chunks.`);
     if (status.message !== undefined) lines.unshift(status.message);
-    this.showProblems([...loadErrors, ...lines], failed.length > 0 ? mito : undefined);
+    const stuck = failed.length > 0 || status.state === "failed";
+    this.showProblems([...loadErrors, ...lines], stuck ? mito : undefined);
   }
 
   /** Rebuilt only when it says something else: an alert is read out each time. */

@@ -110,8 +110,10 @@ describe("a state link of stock Neuroglancer", () => {
     await page.keyboard.press("u");
     await page.getByRole("dialog").getByLabel("With the model").waitFor();
     expect(await page.locator("#add-prediction-layer option").allTextContents()).toEqual(["em"]);
+    await expect.poll(() => page.evaluate(() => document.activeElement?.id)).toBe("add-prediction-layer");
+    // The model, Cancel, then the button that adds.
+    for (let i = 0; i < 3; i++) await page.keyboard.press("Tab");
     await page.keyboard.press("Enter");
-    await page.getByRole("button", { name: "Add the layer" }).press("Enter");
     await page.getByRole("dialog").waitFor({ state: "detached" });
     const layers = await waitInPage(page, "the layer is in the address", () => {
       const { layers } = JSON.parse(decodeURIComponent(location.hash.slice(2))) as { layers: Json[] };
