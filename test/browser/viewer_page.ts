@@ -94,38 +94,40 @@ export async function probabilityChunk(
   await exposeMito(page);
   const text = await page.evaluate(async (position) => {
     const identity = Float32Array.of(1, 0, 0, 0, 1, 0, 0, 0, 1);
-    const { mito } = globalThis as unknown as { mito: { probability: VolumeHandle } };
-    const [scales] = mito.probability.getSources({
+    const global = globalThis as unknown as {
+      mito: { probability: VolumeHandle };
+      probabilityScales?: Scale[];
+    };
+    // Kept as long as the page: the chunk worker complains of a source that is disposed while it holds chunks of it, as
+    // one has that no layer shows.
+    global.probabilityScales ??= global.mito.probability.getSources({
       displayRank: 3,
       multiscaleToViewTransform: identity,
       modelChannelDimensionIndices: [],
-    });
-    try {
-      return await scales[0].chunkSource.fetchChunk(
-        Float32Array.from(position),
-        ({ data }) => {
-          let binary = "";
-          for (const byte of data ?? []) binary += String.fromCharCode(byte);
-          return btoa(binary);
-        },
-        {},
-      );
-    } finally {
-      for (const { chunkSource } of scales) chunkSource.dispose();
-    }
+    })[0];
+    return await global.probabilityScales[0].chunkSource.fetchChunk(
+      Float32Array.from(position),
+      ({ data }) => {
+        let binary = "";
+        for (const byte of data ?? []) binary += String.fromCharCode(byte);
+        return btoa(binary);
+      },
+      {},
+    );
   }, grid);
   return Uint8Array.from(Buffer.from(text, "base64"));
 }
 
 interface VolumeHandle {
-  getSources(options: object): {
-    chunkSource: {
-      fetchChunk<T>(
-        grid: Float32Array,
-        transform: (chunk: { data: Uint8Array | null }) => T,
-        options: object,
-      ): Promise<T>;
-      dispose(): void;
-    };
-  }[][];
+  getSources(options: object): Scale[][];
+}
+
+interface Scale {
+  readonly chunkSource: {
+    fetchChunk<T>(
+      grid: Float32Array,
+      transform: (chunk: { data: Uint8Array | null }) => T,
+      options: object,
+    ): Promise<T>;
+  };
 }
