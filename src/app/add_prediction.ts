@@ -31,6 +31,9 @@ export function addPrediction(viewer: Viewer, image: ManagedUserLayer, model: st
   const source = transform === undefined ? json.source : { url: json.source, transform };
   const layer = makeLayer(viewer.layerSpecification, name, { ...json, source });
   viewer.layerSpecification.add(layer);
+  // In a layout of several views each has its own list, and a layer that is in none of them is dropped: it is shown
+  // wherever its EM is.
+  for (const list of image.containers) if (!list.has(layer)) list.addManagedLayer(layer.addRef());
   viewer.selectedLayer.layer = layer;
   viewer.selectedLayer.visible = true;
 }

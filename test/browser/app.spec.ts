@@ -119,6 +119,12 @@ describe("a state link of stock Neuroglancer", () => {
       const { layers } = JSON.parse(decodeURIComponent(location.hash.slice(2))) as { layers: Json[] };
       return layers.length === 3 ? layers : undefined;
     });
+    // In each view that shows the EM.
+    const { layout } = await stateInAddress(page);
+    expect((layout as { children: Json[] }).children.map(({ layers }) => layers)).toEqual([
+      ["em", "notes", "mitochondria (tiny)"],
+      ["em", "mitochondria (tiny)"],
+    ]);
     expect(layers[2]).toMatchObject({
       type: "mito",
       name: "mitochondria (tiny)",
