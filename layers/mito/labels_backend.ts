@@ -21,16 +21,13 @@ import {
   SET_SETTINGS,
   type SetSettings,
 } from "./protocol.js";
+import { type Relabelled, Relabeller } from "./relabeller.js";
 import { firstId, segmentIds } from "./segment_ids.js";
 import { analysis, counters, thumbnailBytes } from "./services.js";
 import { Thumbnails } from "./thumbnails.js";
 import { watchVisibleChunks } from "./visible_chunks.js";
 
 const THUMBNAIL_BYTES = 48 * 2 ** 20;
-/** Pause before a relabelled chunk's thumbnail is made, ms. */
-const THUMBNAIL_DELAY = 250;
-/** Labelling, packing and sending are done in three kinds of threads: enough chunks to keep all of them busy. */
-const RELABELLED_AT_ONCE = 6;
 
 /** A chunk that is computed: queued under Neuroglancer's "compute" capacity in place of the "download" one. */
 export class ComputedChunk extends VolumeChunk {
@@ -50,8 +47,7 @@ export class LabelsSource extends WithParameters(VolumeChunkSource, LabelsParame
   readonly overviews = new Set<OverviewSource>();
   private settings: LabelSettings;
   private readonly failures: Failures;
-  /** Ends the re-labelling that runs when settings change once more. */
-  private relabelling = new AbortController();
+  private readonly relabeller: Relabeller;
   private readonly disposal = new AbortController();
 
   // biome-ignore lint/suspicious/noExplicitAny: the base class takes what the frontend sent.
@@ -67,11 +63,16 @@ export class LabelsSource extends WithParameters(VolumeChunkSource, LabelsParame
     const bytes = () => this.labelThumbnails.bytes + this.probabilityThumbnails.bytes;
     thumbnailBytes.add(bytes);
     this.failures = new Failures((key) => this.tryAgain(key));
+    this.relabeller = new Relabeller({
+      settings: () => this.settings,
+      keys: () => this.labelled(),
+      relabel: (key, now) => this.relabel(key, now),
+    });
     this.registerDisposer(watchVisibleChunks(this));
     this.registerDisposer(() => {
       thumbnailBytes.delete(bytes);
       this.failures.clear();
-      this.relabelling.abort();
+      this.relabeller.dispose();
       this.disposal.abort();
     });
   }
@@ -92,18 +93,15 @@ export class LabelsSource extends WithParameters(VolumeChunkSource, LabelsParame
     const box = this.boxOf(chunk);
     try {
       const predicted = await this.predicted.get(chunk, box, signal);
-      const { settings, result } = await this.label(
-        `${this.rpcId}:${key}`,
-        box,
-        predicted.probability,
-        signal,
-      );
+      const { settings } = this;
+      const { probability } = predicted;
+      const result = await this.label(`${this.rpcId}:${key}`, box, probability, settings, signal);
       await postProcessRawData(chunk, signal, this.ids(box, result));
       signal.throwIfAborted();
       this.failures.forget(key);
       this.finished(key, box, predicted, result);
-      // Settings that changed while the ids were packed: once the chunk has arrived.
-      if (settings !== this.settings) setTimeout(() => void this.relabel(key, box, this.relabelling.signal));
+      // Once the chunk has arrived.
+      if (settings !== this.settings) setTimeout(() => this.relabeller.change());
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof UnwantedError) {
@@ -117,19 +115,17 @@ export class LabelsSource extends WithParameters(VolumeChunkSource, LabelsParame
     }
   }
 
-  /** Labels with the settings of the moment when it ends. */
-  private async label(id: string, box: Box, probability: Uint8Array, signal: AbortSignal) {
-    for (;;) {
-      const { settings } = this;
-      const result = await analysis().label(id, {
-        probability,
-        size: boxSize(box),
-        sliceAxis: this.parameters.geometry.sliceAxis,
-        settings,
-      });
-      signal.throwIfAborted();
-      if (settings === this.settings) return { settings, result };
-    }
+  private async label(
+    id: string,
+    box: Box,
+    probability: Uint8Array,
+    settings: LabelSettings,
+    signal: AbortSignal,
+  ): Promise<AnalysisResult> {
+    const { sliceAxis } = this.parameters.geometry;
+    const result = await analysis().label(id, { probability, size: boxSize(box), sliceAxis, settings });
+    signal.throwIfAborted();
+    return result;
   }
 
   private ids(box: Box, { labels, count }: AnalysisResult): BigUint64Array<ArrayBuffer> {
@@ -189,32 +185,18 @@ export class LabelsSource extends WithParameters(VolumeChunkSource, LabelsParame
 
   setSettings(settings: LabelSettings) {
     this.settings = settings;
-    this.relabelling.abort(new DOMException("the settings changed again", "AbortError"));
-    this.relabelling = new AbortController();
-    void this.relabelAll(this.relabelling.signal);
+    this.relabeller.change();
   }
 
-  /** Labels all that was computed anew, what is visible first, several at a time; never runs the network. */
-  private async relabelAll(signal: AbortSignal): Promise<void> {
-    const rank = (key: string) => {
-      const chunk = this.chunks.get(key);
-      return chunk === undefined
-        ? { tier: ChunkPriorityTier.RECENT, priority: Number.NEGATIVE_INFINITY }
-        : { tier: chunk.priorityTier, priority: chunk.priority };
-    };
-    const keys = new Set([...this.chunks.keys(), ...this.labelThumbnails.keys()]);
-    const order = [...keys].map((key) => ({ key, ...rank(key) }));
-    order.sort((a, b) => a.tier - b.tier || b.priority - a.priority);
-    const next = order[Symbol.iterator]();
-    const worker = async () => {
-      for (const { key } of next) {
-        if (signal.aborted) return;
-        const chunk = this.chunks.get(key) as VolumeChunk | undefined;
-        if (chunk !== undefined && !isFinished(chunk)) continue; // gets the new settings when it is labelled
-        await this.relabel(key, this.boxOfKey(key), signal);
-      }
-    };
-    await Promise.all(Array.from({ length: RELABELLED_AT_ONCE }, worker));
+  /** Chunks that have labels, and those that only have thumbnails; what is being made gets the settings by itself. */
+  private labelled(): { visible: string[]; others: string[] } {
+    const chunks = ([...this.chunks.values()] as VolumeChunk[]).filter(isFinished);
+    chunks.sort((a, b) => a.priorityTier - b.priorityTier || b.priority - a.priority);
+    const keys = (some: VolumeChunk[]) => some.map(({ key }) => key!);
+    const isVisible = ({ priorityTier }: VolumeChunk) => priorityTier === ChunkPriorityTier.VISIBLE;
+    const others = keys(chunks.filter((chunk) => !isVisible(chunk)));
+    for (const key of this.labelThumbnails.keys()) if (!this.chunks.has(key)) others.push(key);
+    return { visible: keys(chunks.filter(isVisible)), others };
   }
 
   private boxOfKey(key: string): Box {
@@ -226,42 +208,36 @@ export class LabelsSource extends WithParameters(VolumeChunkSource, LabelsParame
     };
   }
 
-  private async relabel(key: string, box: Box, signal: AbortSignal): Promise<void> {
+  /** Labels a chunk anew from its stored probability; never runs the network. */
+  private async relabel(key: string, settings: LabelSettings): Promise<Relabelled | undefined> {
+    const box = this.boxOfKey(key);
+    const { signal } = this.disposal;
     try {
       const probability = await this.predicted.known(box);
-      if (signal.aborted) return;
       if (probability === undefined) {
         // Forgotten: what shows the old settings goes, and is computed again if it is looked at.
         this.labelThumbnails.delete(key);
         const chunk = this.chunks.get(key) as VolumeChunk | undefined;
         if (chunk !== undefined && !this.failures.has(key)) remake(this, chunk);
-        return;
+        return undefined;
       }
-      const { result } = await this.label(`${this.rpcId}:${key}:again`, box, probability, signal);
+      const result = await this.label(`${this.rpcId}:${key}:again`, box, probability, settings, signal);
       const packed = { source: this, chunkDataSize: Uint32Array.from(boxSize(box)), data: null };
       await postProcessRawData(packed as unknown as VolumeChunk, signal, this.ids(box, result));
-      if (signal.aborted) return;
-      counters.relabelled++;
-      // Looked up now: the chunk may have gone, or come, in the meantime.
-      const chunk = this.chunks.get(key) as VolumeChunk | undefined;
-      if (chunk !== undefined) replaceData(this, chunk, packed.data);
-      // After the chunks that wait to be shown.
-      setTimeout(() => {
-        if (!signal.aborted) this.thumbnail(key, box, undefined, result);
-      }, THUMBNAIL_DELAY);
-      this.report(
-        {
-          key,
-          box,
-          summary: result.summary,
-          ms: { gather: 0, queue: 0, forward: 0, label: result.milliseconds },
-          origin: "memory",
-          failures: 0,
+      const ms = { gather: 0, queue: 0, forward: 0, label: result.milliseconds };
+      return {
+        show: () => {
+          counters.relabelled++;
+          // Looked up now: the chunk may have gone, or come, in the meantime.
+          const chunk = this.chunks.get(key) as VolumeChunk | undefined;
+          if (chunk !== undefined) replaceData(this, chunk, packed.data);
+          this.report({ key, box, summary: result.summary, ms, origin: "memory", failures: 0 }, true);
         },
-        true,
-      );
+        finish: () => this.thumbnail(key, box, undefined, result),
+      };
     } catch (error) {
       if (!signal.aborted) this.failed(key, box, error);
+      return undefined;
     }
   }
 }
