@@ -107,10 +107,13 @@ export class PredictedChunks {
       const slices = core.upper[geometry.sliceAxis] - core.lower[geometry.sliceAxis];
       counters.forwardPasses += slices;
       counters.chunksComputed++;
+      const end = performance.now();
+      // The workers may still have been at the chunk before.
+      const forward = Math.min(result.milliseconds, end - begun);
       return {
         probability: result.probability,
         backend: result.backend,
-        ms: { gather: gathered - start, queue: begun - gathered, forward: performance.now() - begun },
+        ms: { gather: gathered - start, queue: end - gathered - forward, forward },
       };
     });
   }
