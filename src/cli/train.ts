@@ -75,7 +75,7 @@ interface TrainFlags {
   blur?: number;
   validateEvery?: number;
   patience?: number;
-  select?: "loss" | "iou";
+  select?: "loss" | "iou" | "last";
   filters?: number[];
   normalisation?: "none" | "batch";
   gate?: "paper" | "textbook";
@@ -139,7 +139,13 @@ export function register(program: Command): void {
     .option("--blur <pixels>", "random Gaussian blur up to this", number)
     .option("--validate-every <steps>", "steps between validations", whole)
     .option("--patience <n>", "stop after this many validations without a better one; 0 never", whole)
-    .addOption(choice("--select <what>", "which weights are best", ["loss", "iou"]))
+    .addOption(
+      choice("--select <what>", "which weights are kept: best validation loss or IoU, or the last", [
+        "loss",
+        "iou",
+        "last",
+      ]),
+    )
     .option("--filters <list>", "feature maps a level", numbers)
     .addOption(choice("--normalisation <kind>", "normalisation layers", ["none", "batch"]))
     .addOption(choice("--gate <kind>", "attention gate", ["paper", "textbook"]))

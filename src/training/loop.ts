@@ -167,7 +167,8 @@ export async function runTraining(input: TrainingInput, host: TrainingHost = {})
       if (host.wantsCheckpoint?.(progress.step)) await save();
     }
     await save();
-    if (stopped !== "interrupted" && bestWeights.length > 0) writeWeights(network.model, bestWeights);
+    if (stopped !== "interrupted" && settings.select !== "last" && bestWeights.length > 0)
+      writeWeights(network.model, bestWeights);
     return { progress, stopped, weights: await readWeights(network.model) };
   } finally {
     optimiser.dispose();

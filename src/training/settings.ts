@@ -31,8 +31,8 @@ export interface TrainingSettings {
   readonly validateEvery: number;
   /** Validations without a better score before training stops; 0 never stops early. */
   readonly patience: number;
-  /** What "best" means: least validation loss, or highest IoU per slice. */
-  readonly select: "loss" | "iou";
+  /** Which weights are kept: of the least validation loss, of the highest IoU per slice, or of the last step. */
+  readonly select: "loss" | "iou" | "last";
 }
 
 /** Settings that may be given in the authors' unit, epochs. */

@@ -145,7 +145,9 @@ function checkResumable(
   if (!checkpoint) return;
   const file = join(options.folder, CHECKPOINT_FILE);
   if (!options.resume) throw new Error(`${file} exists: give --resume to go on from it, or another --out`);
-  const changed = changedSettings(checkpoint.settings, settings);
+  // Keeping the last weights asks nothing of the steps already made: a finished run can be packaged anew.
+  const select = settings.select === "last" ? "last" : checkpoint.settings.select;
+  const changed = changedSettings({ ...checkpoint.settings, select }, settings);
   if (changed !== "")
     throw new Error(`${file} is of other settings (${changed}): give the same, or another --out`);
 }
@@ -243,7 +245,13 @@ async function packageOutcome(
   data: TrainingData,
 ): Promise<void> {
   if (!options.package) return;
-  const criterion = `validation ${settings.select === "loss" ? "loss" : "IoU per slice"}`;
+  const selection =
+    settings.select === "last" || !best
+      ? { criterion: "last step", step }
+      : {
+          criterion: `validation ${settings.select === "loss" ? "loss" : "IoU per slice"}`,
+          step: best.step,
+        };
   await packageTraining(
     { ...options.package, command: options.command },
     weights,
@@ -251,7 +259,7 @@ async function packageOutcome(
     data.all,
     data.voxelSize,
     options.data.window,
-    { criterion: best ? criterion : "last step", step: best?.step ?? step },
+    selection,
   );
   process.stderr.write(`packaged as ${options.package.folder}\n`);
 }

@@ -124,6 +124,21 @@ describe("training loop", () => {
     expect(validations[0].best).toBe(true);
   });
 
+  it("keeps the weights it is told to: the best validated, or the last", async () => {
+    // A rate that spoils what was learnt, so that the last weights are not the best.
+    const spoiling: TrainingSettings = {
+      ...settings,
+      learningRate: 0.5,
+      schedule: "constant",
+      validateEvery: 1,
+    };
+    for (const select of ["iou", "last"] as const) {
+      const { weights, checkpoint } = await record({ settings: { ...spoiling, select } });
+      expect(checkpoint!.bestWeights).not.toEqual(checkpoint!.weights);
+      expect(weights).toEqual(select === "last" ? checkpoint!.weights : checkpoint!.bestWeights);
+    }
+  });
+
   it("averages micro-batches to the gradient of the whole batch where nothing couples the samples", async () => {
     const plain: TrainingSettings = {
       ...settings,
