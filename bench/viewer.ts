@@ -1,7 +1,7 @@
 /**
  * The viewer in Chromium on the phantom: time from opening the address to the first predicted chunk, cold and again from
  * the cache of the browser (the rival is the viewer itself without its cache), and the latency of chunks at random places.
- * WebGPU where Chromium has an adapter, else WASM; the line says which.
+ * WebGPU where Chromium has an adapter, else WASM; the line says which. Gathering includes making the phantom EM.
  */
 import type { Page } from "playwright-core";
 import type { ChunkReport } from "../layers/mito/base.js";
@@ -53,7 +53,7 @@ function percentile(values: number[], p: number): number {
   return sorted[Math.min(sorted.length - 1, Math.ceil((p / 100) * sorted.length) - 1)];
 }
 
-const seconds = (ms: number) => `${(ms / 1000).toFixed(2)} s`;
+const seconds = (ms: number) => (ms < 1000 ? `${ms.toFixed(0)} ms` : `${(ms / 1000).toFixed(2)} s`);
 const app = await startApp();
 const browser = await launchBrowser();
 try {
@@ -61,15 +61,15 @@ try {
   await page.goto(`${app.url}#!${encodeURIComponent(JSON.stringify(state))}`);
   const cold = await firstChunk(page);
   await allArrive(page, 600_000);
-  await page.waitForTimeout(3000); // the store writes to disk in the background
-  await page.reload();
-  const cached = await firstChunk(page);
-  const { forwardPasses, diskHits } = await counters(page);
   const status = await page.evaluate(() =>
     (
       globalThis as unknown as { chondria: { status(): { backend: string; workers: number } } }
     ).chondria.status(),
   );
+  await page.waitForTimeout(3000); // the store writes to disk in the background
+  await page.reload();
+  const cached = await firstChunk(page);
+  const { forwardPasses, diskHits } = await counters(page);
   console.log(`first predicted chunk (${status.backend}, ${status.workers} workers, 256 x 256 x 8 voxels)`);
   console.log(`  cold                  ${seconds(cold).padStart(9)}`);
   console.log(
