@@ -1,5 +1,6 @@
+import { StatusMessage } from "neuroglancer/unstable/status.js";
 import { WatchableValue, type WatchableValueInterface } from "neuroglancer/unstable/trackable_value.js";
-import type { RPC } from "neuroglancer/unstable/worker_rpc.js";
+import { type RPC, registerRPC } from "neuroglancer/unstable/worker_rpc.js";
 import { DEFAULT_SUPERVISION, Supervisor } from "../../workers/supervisor.js";
 import { makeInferenceWorker } from "../../workers/worker_handle.js";
 import type { InferenceStatus } from "./base.js";
@@ -10,6 +11,8 @@ import {
   type Counters,
   INFERENCE_FAILED,
   type InferenceFailed,
+  STORE_PROBLEM,
+  type StoreProblem,
   WORKER_CONNECTED,
   WORKER_LOST,
   type WorkerConnected,
@@ -23,6 +26,13 @@ export interface InferenceService {
   readonly options: PageOptions;
   counters(): Promise<Counters>;
 }
+
+/** Long enough to be read; the results themselves are not in danger. */
+const MESSAGE_TIME = 15_000;
+
+registerRPC(STORE_PROBLEM, ({ message }: StoreProblem) => {
+  StatusMessage.showTemporaryMessage(`Predictions: ${message}`, MESSAGE_TIME);
+});
 
 const services = new WeakMap<RPC, InferenceService>();
 

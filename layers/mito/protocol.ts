@@ -62,6 +62,11 @@ export interface WorkerLost {
   readonly worker: number;
   readonly reason: string;
 }
+/** Chunk worker -> page: what the user should know of the store of results. */
+export const STORE_PROBLEM = "chondria/storeProblem";
+export interface StoreProblem {
+  readonly message: string;
+}
 /** Page -> chunk worker: none will come. */
 export const INFERENCE_FAILED = "chondria/inferenceFailed";
 export interface InferenceFailed {

@@ -1,5 +1,5 @@
 import * as Comlink from "comlink";
-import { registerPromiseRPC, registerRPC } from "neuroglancer/unstable/worker_rpc.js";
+import { type RPC, registerPromiseRPC, registerRPC } from "neuroglancer/unstable/worker_rpc.js";
 import type { AnalysisApi } from "../../workers/analyse.js";
 import type { AnalysisWorker } from "../../workers/analysis.js";
 import type { InferenceApi } from "../../workers/inference_api.js";
@@ -14,6 +14,8 @@ import {
   type Counters,
   INFERENCE_FAILED,
   type InferenceFailed,
+  STORE_PROBLEM,
+  type StoreProblem,
   WORKER_CONNECTED,
   WORKER_LOST,
   type WorkerConnected,
@@ -27,7 +29,21 @@ const EM_BYTES = 192 * 2 ** 20;
 
 export const inference = new InferencePool();
 export const emCache = new BlockCache<EmBlock>(EM_BYTES);
-export const store = new ProbabilityStore();
+/** To the page, known from its first message on. */
+let page: RPC | undefined;
+let storeProblem: string | undefined;
+function tellStoreProblem(): void {
+  if (page === undefined || storeProblem === undefined) return;
+  page.invoke(STORE_PROBLEM, { message: storeProblem } satisfies StoreProblem);
+  storeProblem = undefined;
+}
+
+export const store = new ProbabilityStore({
+  onState: ({ reason }) => {
+    storeProblem = reason;
+    tellStoreProblem();
+  },
+});
 
 /** One prediction for the workers, and the next one, gathered, so that they need not wait for it. */
 export const queue = new ComputeQueue(() => 2);
@@ -77,7 +93,9 @@ export function analysis(): AnalysisPool {
   return analysisPool;
 }
 
-registerRPC(WORKER_CONNECTED, ({ worker, port }: WorkerConnected) => {
+registerRPC(WORKER_CONNECTED, function ({ worker, port }: WorkerConnected) {
+  page = this;
+  tellStoreProblem();
   inference.add(worker, Comlink.wrap<InferenceApi>(port));
   queue.schedule();
 });
