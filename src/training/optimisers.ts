@@ -8,10 +8,11 @@ export interface OptimiserOptions {
   readonly momentum: number;
   /** Of AdamW, decoupled; kernels only. */
   readonly weightDecay: number;
+  /** Decay of Adam's first and second moment; default 0.9 and 0.999. */
+  readonly beta1?: number;
+  readonly beta2?: number;
 }
 
-const BETA1 = 0.9;
-const BETA2 = 0.999;
 const EPSILON = 1e-8;
 
 /**
@@ -62,11 +63,12 @@ export class Optimiser {
 
   private adam(i: number, gradient: tf.Tensor, rate: number, step: number): void {
     const [first, second] = [this.slots[2 * i], this.slots[2 * i + 1]];
+    const { beta1 = 0.9, beta2 = 0.999 } = this.options;
     const variable = this.variables[i];
-    first.assign(tf.add(tf.mul(first, BETA1), tf.mul(gradient, 1 - BETA1)));
-    second.assign(tf.add(tf.mul(second, BETA2), tf.mul(tf.square(gradient), 1 - BETA2)));
-    const c1 = rate / (1 - BETA1 ** (step + 1));
-    const c2 = 1 / Math.sqrt(1 - BETA2 ** (step + 1));
+    first.assign(tf.add(tf.mul(first, beta1), tf.mul(gradient, 1 - beta1)));
+    second.assign(tf.add(tf.mul(second, beta2), tf.mul(tf.square(gradient), 1 - beta2)));
+    const c1 = rate / (1 - beta1 ** (step + 1));
+    const c2 = 1 / Math.sqrt(1 - beta2 ** (step + 1));
     const update = tf.div(tf.mul(first, c1), tf.add(tf.mul(tf.sqrt(second), c2), EPSILON));
     // Norm scales and biases (rank 1) are not decayed.
     const decay =

@@ -33,6 +33,20 @@ describe("optimisers", () => {
     weights.dispose();
   });
 
+  it("takes the decay rates of adversarial training", async () => {
+    const weight = variable([0], [1]);
+    const optimiser = new Optimiser([weight], { ...options("adam"), beta1: 0.5, beta2: 0.99 });
+    for (const [step, value] of [1, 0.5].entries()) {
+      const gradient = tf.tensor1d([value]);
+      optimiser.apply([gradient], 1, step);
+      gradient.dispose();
+    }
+    // First step 1. Then m = 0.5, v = 0.0124, corrected to 0.5 / 0.75 and 0.0124 / 0.0199: 0.66667 / 0.78938 = 0.84455.
+    expect((await weight.data())[0]).toBeCloseTo(-1.84455, 4);
+    optimiser.dispose();
+    weight.dispose();
+  });
+
   it("does not decay scales and biases", async () => {
     const [bias, other] = [variable([1, -2], [2]), variable([1, -2], [2])];
     const zero = tf.zeros([2]);
