@@ -1,66 +1,15 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { parseDocument, stringify } from "yaml";
-import { encodeFloat16 } from "./float16.js";
-import { MODEL_ID, sha256 } from "./limits.js";
-import { buildRdf, type Citation, dataCitations, PAPER } from "./rdf.js";
+import { parseDocument } from "yaml";
+import { encodePackage, type PackageContents, YAML_STYLE } from "./encode.js";
+import { MODEL_ID } from "./limits.js";
 import { readPackage, readRdf } from "./read.js";
 import { folderFiles, readPackageFolder } from "./read_node.js";
 import { INDEX_FILE, indexEntry } from "./registry.js";
-import { type ChondriaConfig, ModelError, type ModelPackage, type ModelScore } from "./types.js";
+import type { ModelPackage, ModelScore } from "./types.js";
 
-export interface PackageContents {
-  readonly name: string;
-  readonly description: string;
-  /** tfjs layers topology: `model.toJSON(null, false)`. */
-  readonly topology: object;
-  readonly weights: readonly {
-    readonly name: string;
-    readonly shape: readonly number[];
-    readonly data: Float32Array;
-  }[];
-  readonly config: Omit<ChondriaConfig, "formatVersion" | "files">;
-  readonly authors?: readonly { readonly name: string }[];
-  /** Beside the paper and the data sets that it uses. */
-  readonly cite?: readonly Citation[];
-  /** SPDX identifier. */
-  readonly license?: string;
-  /** ISO 8601; now when left out. */
-  readonly timestamp?: string;
-}
-
-const TOPOLOGY = "model.json";
-const WEIGHTS = "weights.bin";
-const YAML_STYLE = { lineWidth: 110 };
-
-/**
- * Kernels are stored as halves; vectors (biases, batch-normalisation statistics) keep their 32 bits, being few and, as
- * variances, not always within a half's range. So does a kernel that a half cannot hold.
- */
-function encodeWeight(id: string, { name, shape, data }: PackageContents["weights"][number]) {
-  if (shape.reduce((a, b) => a * b, 1) !== data.length)
-    throw new ModelError(
-      id,
-      `${WEIGHTS}: weight ${name}, shape [${shape.join(", ")}], has ${data.length} values`,
-    );
-  let largest = 0;
-  for (const value of data) {
-    if (!Number.isFinite(value)) throw new ModelError(id, `${WEIGHTS}: weight ${name} holds ${value}`);
-    largest = Math.max(largest, Math.abs(value));
-  }
-  const half = shape.length >= 2 && largest < 65520;
-  const values = half ? encodeFloat16(data) : data;
-  return {
-    bytes: new Uint8Array(values.buffer, values.byteOffset, values.byteLength),
-    spec: {
-      name,
-      shape: [...shape],
-      dtype: "float32",
-      ...(half && { quantization: { dtype: "float16", original_dtype: "float32" } }),
-    },
-  };
-}
+export type { PackageContents } from "./encode.js";
 
 /** Puts `staged` in the place of `target`; a reader sees the old folder or the new one, never half of either. */
 async function replaceFolder(staged: string, target: string): Promise<void> {
@@ -90,40 +39,11 @@ async function replaceFolder(staged: string, target: string): Promise<void> {
 export async function writePackage(directory: string, contents: PackageContents): Promise<ModelPackage> {
   const target = resolve(directory);
   const id = basename(target);
-  if (!MODEL_ID.test(id)) throw new ModelError(id, "is not a model id (letters, digits, . _ -)");
-  const encoded = contents.weights.map((weight) => encodeWeight(id, weight));
-  const weights = Buffer.concat(encoded.map(({ bytes }) => bytes));
-  const model = Buffer.from(
-    JSON.stringify({
-      format: "layers-model",
-      generatedBy: "Chondria",
-      convertedBy: null,
-      modelTopology: contents.topology,
-      weightsManifest: [{ paths: [WEIGHTS], weights: encoded.map(({ spec }) => spec) }],
-    }),
-  );
-  const files = { [TOPOLOGY]: await sha256(model), [WEIGHTS]: await sha256(weights) };
-  const rdf = buildRdf(
-    {
-      name: contents.name,
-      description: contents.description,
-      authors: contents.authors ?? [{ name: "Chondria" }],
-      cite: [PAPER, ...dataCitations(contents.config.source), ...(contents.cite ?? [])],
-      license: contents.license ?? "CC-BY-4.0",
-      timestamp: contents.timestamp ?? new Date().toISOString(),
-      config: { formatVersion: 1, ...contents.config, files },
-    },
-    TOPOLOGY,
-  );
+  const files = await encodePackage(id, contents);
   const staged = join(dirname(target), `.${id}.${randomBytes(6).toString("hex")}.tmp`);
   await mkdir(staged, { recursive: true });
   try {
-    await writeFile(join(staged, WEIGHTS), weights);
-    await writeFile(join(staged, TOPOLOGY), model);
-    await writeFile(
-      join(staged, "rdf.yaml"),
-      stringify(rdf, { ...YAML_STYLE, aliasDuplicateObjects: false }),
-    );
+    for (const [name, bytes] of files) await writeFile(join(staged, name), bytes);
     const written = await readPackage(id, folderFiles(staged));
     await replaceFolder(staged, target);
     return written;

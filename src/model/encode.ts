@@ -1,0 +1,111 @@
+import { stringify } from "yaml";
+import { encodeFloat16 } from "./float16.js";
+import { MODEL_ID, sha256 } from "./limits.js";
+import { buildRdf, type Citation, dataCitations, PAPER } from "./rdf.js";
+import { type ChondriaConfig, ModelError } from "./types.js";
+
+export interface PackageContents {
+  readonly name: string;
+  readonly description: string;
+  /** tfjs layers topology: `model.toJSON(null, false)`. */
+  readonly topology: object;
+  readonly weights: readonly {
+    readonly name: string;
+    readonly shape: readonly number[];
+    readonly data: Float32Array;
+  }[];
+  readonly config: Omit<ChondriaConfig, "formatVersion" | "files">;
+  readonly authors?: readonly { readonly name: string }[];
+  /** Beside the paper and the data sets that it uses. */
+  readonly cite?: readonly Citation[];
+  /** SPDX identifier. */
+  readonly license?: string;
+  /** ISO 8601; now when left out. */
+  readonly timestamp?: string;
+}
+
+const RDF = "rdf.yaml";
+const TOPOLOGY = "model.json";
+const WEIGHTS = "weights.bin";
+export const YAML_STYLE = { lineWidth: 110 };
+
+/**
+ * Kernels are stored as halves; vectors (biases, batch-normalisation statistics) keep their 32 bits, being few and, as
+ * variances, not always within a half's range. So does a kernel that a half cannot hold.
+ */
+function encodeWeight(id: string, { name, shape, data }: PackageContents["weights"][number]) {
+  if (shape.reduce((a, b) => a * b, 1) !== data.length)
+    throw new ModelError(
+      id,
+      `${WEIGHTS}: weight ${name}, shape [${shape.join(", ")}], has ${data.length} values`,
+    );
+  let largest = 0;
+  for (const value of data) {
+    if (!Number.isFinite(value)) throw new ModelError(id, `${WEIGHTS}: weight ${name} holds ${value}`);
+    largest = Math.max(largest, Math.abs(value));
+  }
+  const half = shape.length >= 2 && largest < 65520;
+  const values = half ? encodeFloat16(data) : data;
+  return {
+    bytes: new Uint8Array(values.buffer, values.byteOffset, values.byteLength),
+    spec: {
+      name,
+      shape: [...shape],
+      dtype: "float32",
+      ...(half && { quantization: { dtype: "float16", original_dtype: "float32" } }),
+    },
+  };
+}
+
+/**
+ * The files of a model package (rdf.yaml, model.json, weights.bin) as bytes, for any host to store: a folder in Node, the
+ * browser's own storage in a page. They are not read back here: `readPackage` does that before they take a place.
+ * @param id Folder name of the package.
+ * @throws ModelError naming the weight that cannot be stored.
+ */
+export async function encodePackage(
+  id: string,
+  contents: PackageContents,
+): Promise<ReadonlyMap<string, Uint8Array<ArrayBuffer>>> {
+  if (!MODEL_ID.test(id)) throw new ModelError(id, "is not a model id (letters, digits, . _ -)");
+  const encoded = contents.weights.map((weight) => encodeWeight(id, weight));
+  const weights = concatenate(encoded.map(({ bytes }) => bytes));
+  const utf8 = new TextEncoder();
+  const model = utf8.encode(
+    JSON.stringify({
+      format: "layers-model",
+      generatedBy: "Chondria",
+      convertedBy: null,
+      modelTopology: contents.topology,
+      weightsManifest: [{ paths: [WEIGHTS], weights: encoded.map(({ spec }) => spec) }],
+    }),
+  );
+  const files = { [TOPOLOGY]: await sha256(model), [WEIGHTS]: await sha256(weights) };
+  const rdf = buildRdf(
+    {
+      name: contents.name,
+      description: contents.description,
+      authors: contents.authors ?? [{ name: "Chondria" }],
+      cite: [PAPER, ...dataCitations(contents.config.source), ...(contents.cite ?? [])],
+      license: contents.license ?? "CC-BY-4.0",
+      timestamp: contents.timestamp ?? new Date().toISOString(),
+      config: { formatVersion: 1, ...contents.config, files },
+    },
+    TOPOLOGY,
+  );
+  return new Map([
+    [WEIGHTS, weights],
+    [TOPOLOGY, model],
+    [RDF, utf8.encode(stringify(rdf, { ...YAML_STYLE, aliasDuplicateObjects: false }))],
+  ]);
+}
+
+function concatenate(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));
+  let offset = 0;
+  for (const part of parts) {
+    bytes.set(part, offset);
+    offset += part.byteLength;
+  }
+  return bytes;
+}
