@@ -66,6 +66,10 @@ let installed = false;
 /**
  * Makes every tfjs `batchNormalization` layer train through `batchNormTrain`. The layer class stays the stock one, so that
  * a saved model needs nothing of ours to load. Inference is untouched.
+ *
+ * In `model.apply(x, { training: true, frozen })` the layers named in the set `frozen` normalise by their moving statistics and leave
+ * them, as layers that are not trainable do in Keras: for fine-tuning behind a frozen encoder. (Not `trainable = false`: in tfjs
+ * that changes the order of a model's weights, which checkpoints rely on.)
  */
 export function installBatchNormTraining(): void {
   if (installed) return;
@@ -76,6 +80,8 @@ export function installBatchNormTraining(): void {
     const x = Array.isArray(inputs) ? inputs[0] : inputs;
     const last = this.axis === -1 || this.axis === x.rank - 1;
     const { gamma, beta } = this;
+    if ((kwargs?.frozen as ReadonlySet<string> | undefined)?.has(this.name))
+      return original.call(this, inputs, { ...kwargs, training: false });
     if (!kwargs?.training || !last || !gamma || !beta) return original.call(this, inputs, kwargs);
     return tf.tidy(() => {
       const { y, mean, variance } = batchNormTrain(x, gamma.read(), beta.read(), this.epsilon);
