@@ -91,20 +91,33 @@ export function blur(image: Float32Array, size: number, sigma: number): Float32A
   return pass(pass(image, 1), 0);
 }
 
-/** A new patch, changed as `options` say; geometry for both images, intensities of the EM only. */
-export function augment(patch: Patch, options: AugmentationOptions, random: Random): Patch {
-  const { size } = patch;
-  let { em, labels } = patch;
+/** Draws a symmetry and a rotation, as `options` say, and applies them to each of the images alike. */
+export function augmentGeometry<T extends readonly Float32Array[]>(
+  images: T,
+  size: number,
+  options: AugmentationOptions,
+  random: Random,
+): { [K in keyof T]: Float32Array } {
+  let changed: readonly Float32Array[] = images;
   if (options.d4) {
     const code = random.integer(8);
-    em = symmetry(em, size, code);
-    labels = symmetry(labels, size, code);
+    changed = changed.map((image) => symmetry(image, size, code));
   }
   if (options.rotation > 0) {
     const angle = (random.uniform(-options.rotation, options.rotation) * Math.PI) / 180;
-    em = rotate(em, size, angle);
-    labels = rotate(labels, size, angle);
+    changed = changed.map((image) => rotate(image, size, angle));
   }
+  return changed as { [K in keyof T]: Float32Array };
+}
+
+/** Draws blur, gain, offset, gamma and noise, as `options` say, and applies them. */
+export function augmentIntensity(
+  image: Float32Array,
+  size: number,
+  options: AugmentationOptions,
+  random: Random,
+): Float32Array {
+  let em = image;
   if (options.blur > 0) {
     const sigma = random.uniform(0, options.blur);
     if (sigma > 0.2) em = blur(em, size, sigma);
@@ -121,5 +134,12 @@ export function augment(patch: Patch, options: AugmentationOptions, random: Rand
       return noise > 0 ? Math.min(1, Math.max(0, changed + sigma * random.normal())) : changed;
     });
   }
-  return { size, em, labels };
+  return em;
+}
+
+/** A new patch, changed as `options` say; geometry for both images, intensities of the EM only. */
+export function augment(patch: Patch, options: AugmentationOptions, random: Random): Patch {
+  const { size } = patch;
+  const [em, labels] = augmentGeometry([patch.em, patch.labels] as const, size, options, random);
+  return { size, em: augmentIntensity(em, size, options, random), labels };
 }
