@@ -1,4 +1,10 @@
-export type ScheduleName = "constant" | "cosine" | "one-cycle" | "reduce-on-plateau";
+export type ScheduleName =
+  | "constant"
+  | "cosine"
+  | "one-cycle"
+  | "reduce-on-plateau"
+  | "linear-decay"
+  | "late-linear-decay";
 
 export interface ScheduleOptions {
   readonly name: ScheduleName;
@@ -36,7 +42,9 @@ export class Schedule {
 
   /**
    * Rate of 0-based `step`. One-cycle as the authors have it: lr/25 -> lr over the first 30 % of the steps, then
-   * -> lr/(25 * 10^4), both halves cosine. Cosine ends at 0.
+   * -> lr/(25 * 10^4), both halves cosine. Cosine ends at 0. Linear decay stays for the first half of the steps (late: for
+   * three quarters), then falls to 0 on a line, as the CUT repository has it for CUT (200 and 200 epochs) and FastCUT
+   * (150 and 50), here step by step and not epoch by epoch.
    */
   rate(step: number): number {
     const { name, learningRate, steps, warmup = 0 } = this.options;
@@ -49,6 +57,10 @@ export class Schedule {
     if (step < warmup) return (learningRate * (step + 1)) / warmup;
     if (name === "cosine") {
       return cosine(learningRate, 0, Math.min(1, (step - warmup) / Math.max(1, steps - warmup)));
+    }
+    if (name === "linear-decay" || name === "late-linear-decay") {
+      const constant = Math.floor(steps * (name === "linear-decay" ? 0.5 : 0.75));
+      return learningRate * Math.max(0, 1 - Math.max(0, step + 1 - constant) / (steps - constant + 1));
     }
     if (name === "reduce-on-plateau") {
       return Math.max(learningRate * this.state.scale, this.options.minimum ?? learningRate / 10);

@@ -28,6 +28,14 @@ describe("learning rate schedules", () => {
     ]);
   });
 
+  it("linear decay stays for half of the steps, or three quarters, then falls on a line to 0 after the last", () => {
+    // Worked by the repository's rule, 1 - max(0, epoch + 1 - constant) / (decaying + 1), with 4 + 4 and 6 + 2.
+    const early = new Schedule({ name: "linear-decay", learningRate: 10, steps: 8 });
+    expect(rates(early, [0, 3, 4, 5, 7])).toEqual([10, 10, 8, 6, expect.closeTo(2, 12)]);
+    const late = new Schedule({ name: "late-linear-decay", learningRate: 9, steps: 8 });
+    expect(rates(late, [0, 5, 6, 7])).toEqual([9, 9, expect.closeTo(6, 12), expect.closeTo(3, 12)]);
+  });
+
   it("constant stays", () => {
     const schedule = new Schedule({ name: "constant", learningRate: 2e-3, steps: 10 });
     expect(rates(schedule, [0, 5, 9])).toEqual([2e-3, 2e-3, 2e-3]);
