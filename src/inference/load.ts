@@ -5,11 +5,14 @@ import { foldTopology, type Weights } from "./fold.js";
 // Registers the custom layers that a topology may name.
 import "../network/dropout.js";
 
+/** What of a package its network is built from. */
+export type StoredNetwork = Pick<ModelPackage, "id" | "topology" | "weightSpecs" | "weightData">;
+
 /**
  * Builds the network of a checked package on the current backend.
  * @throws ModelError when topology and weights do not make a network from [N, H, W, 1] to [N, H, W, 1].
  */
-export async function loadNetwork(model: ModelPackage): Promise<tf.LayersModel> {
+export async function loadNetwork(model: StoredNetwork): Promise<tf.LayersModel> {
   const named = (error: unknown) =>
     new ModelError(model.id, `model.json: ${error instanceof Error ? error.message : String(error)}`, {
       cause: error,
@@ -38,7 +41,7 @@ export async function loadNetwork(model: ModelPackage): Promise<tf.LayersModel> 
 }
 
 /** Weights as 32-bit numbers. */
-async function decode(model: ModelPackage): Promise<Weights> {
+async function decode(model: StoredNetwork): Promise<Weights> {
   const specs = model.weightSpecs.map((spec) => ({ ...spec, shape: [...spec.shape] }));
   const tensors = tf.io.decodeWeights(model.weightData, specs);
   try {

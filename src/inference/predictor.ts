@@ -2,7 +2,7 @@ import { tf } from "../kernels/tf.js";
 import type { ModelPackage } from "../model/types.js";
 import { CroppedNetwork, type Region } from "./cropped_network.js";
 import { guardGpu } from "./gpu_guard.js";
-import { loadNetwork } from "./load.js";
+import { loadNetwork, type StoredNetwork } from "./load.js";
 import { type Network, predictBox } from "./predict_box.js";
 import type { BackendName, PredictionRequest, PredictionResult, Predictor } from "./types.js";
 
@@ -27,7 +27,7 @@ export interface LoadedNetwork {
  * src/kernels): this makes it the current one.
  * @throws ModelError when the package does not make a network; Error when the backend is not there.
  */
-export async function createNetwork(model: ModelPackage, backend: BackendName): Promise<LoadedNetwork> {
+export async function createNetwork(model: StoredNetwork, backend: BackendName): Promise<LoadedNetwork> {
   await use(backend);
   const network = await loadNetwork(model);
   const compute = whereItMatters(network);

@@ -57,6 +57,37 @@ function encodeWeight(id: string, { name, shape, data }: PackageContents["weight
   };
 }
 
+/** A network as a package stores it. */
+export interface EncodedNetwork {
+  /** Topology and manifest, a tfjs layers model that names weights.bin. */
+  readonly model: Uint8Array<ArrayBuffer>;
+  readonly weights: Uint8Array<ArrayBuffer>;
+  readonly weightSpecs: readonly ReturnType<typeof encodeWeight>["spec"][];
+}
+
+/**
+ * Topology and weights as bytes: what a package holds beside its description.
+ * @param id for error messages.
+ * @throws ModelError naming the weight that cannot be stored.
+ */
+export function encodeNetwork(
+  id: string,
+  { topology, weights }: Pick<PackageContents, "topology" | "weights">,
+): EncodedNetwork {
+  const encoded = weights.map((weight) => encodeWeight(id, weight));
+  const weightSpecs = encoded.map(({ spec }) => spec);
+  const model = new TextEncoder().encode(
+    JSON.stringify({
+      format: "layers-model",
+      generatedBy: "Chondria",
+      convertedBy: null,
+      modelTopology: topology,
+      weightsManifest: [{ paths: [WEIGHTS], weights: weightSpecs }],
+    }),
+  );
+  return { model, weights: concatenate(encoded.map(({ bytes }) => bytes)), weightSpecs };
+}
+
 /**
  * The files of a model package (rdf.yaml, model.json, weights.bin) as bytes, for any host to store: a folder in Node, the
  * browser's own storage in a page. They are not read back here: `readPackage` does that before they take a place.
@@ -68,18 +99,7 @@ export async function encodePackage(
   contents: PackageContents,
 ): Promise<ReadonlyMap<string, Uint8Array<ArrayBuffer>>> {
   if (!MODEL_ID.test(id)) throw new ModelError(id, "is not a model id (letters, digits, . _ -)");
-  const encoded = contents.weights.map((weight) => encodeWeight(id, weight));
-  const weights = concatenate(encoded.map(({ bytes }) => bytes));
-  const utf8 = new TextEncoder();
-  const model = utf8.encode(
-    JSON.stringify({
-      format: "layers-model",
-      generatedBy: "Chondria",
-      convertedBy: null,
-      modelTopology: contents.topology,
-      weightsManifest: [{ paths: [WEIGHTS], weights: encoded.map(({ spec }) => spec) }],
-    }),
-  );
+  const { model, weights } = encodeNetwork(id, contents);
   const files = { [TOPOLOGY]: await sha256(model), [WEIGHTS]: await sha256(weights) };
   const rdf = buildRdf(
     {
@@ -96,7 +116,7 @@ export async function encodePackage(
   return new Map([
     [WEIGHTS, weights],
     [TOPOLOGY, model],
-    [RDF, utf8.encode(stringify(rdf, { ...YAML_STYLE, aliasDuplicateObjects: false }))],
+    [RDF, new TextEncoder().encode(stringify(rdf, { ...YAML_STYLE, aliasDuplicateObjects: false }))],
   ]);
 }
 
