@@ -139,6 +139,7 @@ export class PredictTab extends Tab {
       return;
     }
     const { id, name, config } = mito.model;
+    const prior = chunkPrior(config.prior);
     // A model that is not in the list (any more) is still shown as what it is.
     if (![...this.model.options].some(({ value }) => value === id))
       this.model.append(element("option", { value: id }, name));
@@ -146,7 +147,7 @@ export class PredictTab extends Tab {
     setText(
       this.about,
       `${config.strategy}, trained on ${config.source}${config.target === null ? "" : ` for ${config.target}`}; ` +
-        `prior solidity ${chunkPrior(config.prior).solidity.toFixed(3)}. Runs at ${mito.voxelSize.map((nm) => +nm.toFixed(2)).join(" × ")} nm.`,
+        `prior ${prior === null ? "not known" : `solidity ${prior.solidity.toFixed(3)}`}. Runs at ${mito.voxelSize.map((nm) => +nm.toFixed(2)).join(" × ")} nm.`,
     );
     this.augmentation.value = mito.query.tta;
     const [lower, upper] = mito.window;

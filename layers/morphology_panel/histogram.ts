@@ -58,8 +58,8 @@ export class SolidityHistogram {
     this.element = element("figure", { class: "mito-histogram" }, this.svg, this.caption);
   }
 
-  /** @param counts regions by equal bins of solidity in [0, 1]. @param prior the model's mean solidity. */
-  update(counts: readonly number[], prior: number): void {
+  /** @param counts regions by equal bins of solidity in [0, 1]. @param prior the model's mean solidity, if known. */
+  update(counts: readonly number[], prior: number | null): void {
     const bins = visibleBins(counts);
     while (this.bars.length < bins.length) {
       const bar = svgElement("rect", { class: "mito-bar" });
@@ -80,15 +80,11 @@ export class SolidityHistogram {
       bar.setAttribute("y", (HEIGHT - BOTTOM - height).toFixed(2));
       bar.setAttribute("height", height.toFixed(2));
     }
-    const x = at(prior).toFixed(2);
-    for (const end of ["x1", "x2"]) this.marker.setAttribute(end, x);
-    this.markerText.setAttribute("x", x);
-    this.markerText.setAttribute("text-anchor", prior > 0.85 ? "end" : prior < 0.65 ? "start" : "middle");
-    setText(this.markerText, `prior ${formatSolidity(prior)}`);
+    this.mark(prior);
     const text =
       total === 0
         ? "Solidity of regions: none measured yet."
-        : `Solidity of ${total.toLocaleString("en")} regions (one object in one slice); the line is the model's prior.`;
+        : `Solidity of ${total.toLocaleString("en")} regions (one object in one slice); ${prior === null ? "the model's prior is not known" : "the line is the model's prior"}.`;
     setText(this.caption, text);
     const fullest = FIRST + (bins.indexOf(most) * (1 - FIRST)) / bins.length;
     const next = fullest + (1 - FIRST) / bins.length;
@@ -96,5 +92,16 @@ export class SolidityHistogram {
       "aria-label",
       total === 0 ? text : `${text} Most are between ${fullest.toFixed(2)} and ${next.toFixed(2)}.`,
     );
+  }
+
+  private mark(prior: number | null): void {
+    for (const part of [this.marker, this.markerText])
+      part.setAttribute("visibility", prior === null ? "hidden" : "visible");
+    if (prior === null) return;
+    const x = at(prior).toFixed(2);
+    for (const end of ["x1", "x2"]) this.marker.setAttribute(end, x);
+    this.markerText.setAttribute("x", x);
+    this.markerText.setAttribute("text-anchor", prior > 0.85 ? "end" : prior < 0.65 ? "start" : "middle");
+    setText(this.markerText, `prior ${formatSolidity(prior)}`);
   }
 }

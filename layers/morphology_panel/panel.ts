@@ -131,7 +131,7 @@ export class MorphologyPanel extends SidePanel {
     const prior = chunkPrior(mito.model.config.prior);
     const total = overview(reports);
     this.summary.update(total, prior, mito.status.value.backend ?? "");
-    this.histogram.update(total.summary.solidityHistogram, prior.solidity);
+    this.histogram.update(total.summary.solidityHistogram, prior?.solidity ?? null);
     this.table.update(orderedRows(reports, prior, state.order, MAXIMUM_ROWS));
     const hidden = reports.length - MAXIMUM_ROWS;
     setText(this.rest, hidden > 0 ? `${formatCount(hidden)} more chunks: sort to bring others up.` : "");

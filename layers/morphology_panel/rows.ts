@@ -36,7 +36,7 @@ export interface Order {
 /** What `engine` says where no forward pass was run. */
 const ORIGIN = { computed: "computed", memory: "from memory", disk: "from disk" } as const;
 
-export function toRow(report: ChunkReport, prior: Pick<MorphologySummary, "solidity">): ChunkRow {
+export function toRow(report: ChunkReport, prior: Pick<MorphologySummary, "solidity"> | null): ChunkRow {
   const { summary, ms } = report;
   // A chunk without regions has no mean: 0 would sort as the worst of all.
   const solidity = summary !== undefined && summary.regions > 0 ? summary.solidity : undefined;
@@ -47,7 +47,7 @@ export function toRow(report: ChunkReport, prior: Pick<MorphologySummary, "solid
     objects: summary?.objects,
     fraction: summary?.fraction,
     solidity,
-    distance: solidity === undefined ? undefined : Math.abs(solidity - prior.solidity),
+    distance: solidity === undefined || prior === null ? undefined : Math.abs(solidity - prior.solidity),
     milliseconds: ms.gather + ms.forward + ms.label,
     engine: report.error !== undefined ? "failed" : (report.backend ?? ORIGIN[report.origin]),
   };
@@ -69,7 +69,7 @@ function compare(a: ChunkRow, b: ChunkRow, { column, descending }: Order): numbe
 /** The first `limit` rows in the given order; ties keep the order of arrival. */
 export function orderedRows(
   reports: readonly ChunkReport[],
-  prior: Pick<MorphologySummary, "solidity">,
+  prior: Pick<MorphologySummary, "solidity"> | null,
   order: Order,
   limit: number,
 ): ChunkRow[] {

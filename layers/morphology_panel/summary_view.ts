@@ -41,7 +41,7 @@ export class SummaryView {
 
   update(
     { summary, measured, forward, cached, failed }: Overview,
-    prior: MorphologySummary,
+    prior: MorphologySummary | null,
     engine: string,
   ): void {
     const solidity = summary.regions === 0 ? undefined : summary.solidity;
@@ -54,14 +54,16 @@ export class SummaryView {
     this.write(
       "fraction",
       formatPercent(measured === 0 ? undefined : summary.fraction),
-      `prior ${formatPercent(prior.fraction)}`,
+      prior === null ? "prior not known" : `prior ${formatPercent(prior.fraction)}`,
     );
     this.write(
       "solidity",
       formatSolidity(solidity),
-      solidity === undefined
-        ? `prior ${formatSolidity(prior.solidity)}`
-        : `prior ${formatSolidity(prior.solidity)} (${formatDifference(solidity - prior.solidity)})`,
+      prior === null
+        ? "prior not known"
+        : solidity === undefined
+          ? `prior ${formatSolidity(prior.solidity)}`
+          : `prior ${formatSolidity(prior.solidity)} (${formatDifference(solidity - prior.solidity)})`,
     );
     this.write("time", formatMilliseconds(forward), engine);
     this.write("cached", formatCount(cached), "");

@@ -116,7 +116,7 @@ async function evaluate(
       threshold: flags.threshold,
       ignore: flags.ignoreLabel,
       sliceAxis: geometry.sliceAxis,
-      morphologyVoxelSize: model.config.prior.voxelSize,
+      morphologyVoxelSize: model.config.prior?.voxelSize ?? model.config.voxelSize,
       signal,
       onProgress: (slices, total) => bar.update(slices / total, `slice ${slices} of ${total}`),
     });
@@ -232,7 +232,7 @@ function table(
   const prior = model.config.prior;
   const lines = rows.map(([name, value]) => `${name.padEnd(14)} ${value}`);
   const columns = ["objects", "fraction", "solidity", "ARA", "eccentricity"] as const;
-  const cells = (m: typeof prior | typeof prediction) =>
+  const cells = (m: typeof prediction) =>
     [
       m.objects.toString(),
       m.fraction.toFixed(4),
@@ -248,7 +248,9 @@ function table(
     " ".repeat(14) + columns.map((name) => name.padStart(13)).join(""),
     `prediction    ${cells(prediction)}`,
     `labels        ${cells(labels)}`,
-    `source prior  ${cells(prior)}   (${prior.source}, ${formatVoxelSize(prior.voxelSize)})`,
+    prior === null
+      ? "source prior  not known: the model came without one"
+      : `source prior  ${cells(prior)}   (${prior.source}, ${formatVoxelSize(prior.voxelSize)})`,
   );
   if (report.nonFinitePixels !== 0)
     lines.push("", `the network gave no number for ${report.nonFinitePixels} pixels: taken as background`);

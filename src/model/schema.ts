@@ -54,7 +54,7 @@ export const chondriaSchema = v.strictObject({
     v.check(([lower, upper]) => upper > lower, "must rise: lower < upper"),
     v.readonly(),
   ),
-  prior,
+  prior: v.nullable(prior),
   selection: v.strictObject({ criterion: text(), step: count }),
   training: v.strictObject({ command: text(), seed: count, settings: v.record(v.string(), v.unknown()) }),
   scores: v.pipe(v.array(score), v.maxLength(1000)),

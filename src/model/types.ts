@@ -24,7 +24,8 @@ export interface ChondriaConfig {
   readonly field: ReceptiveField;
   /** Intensity window of 8-bit EM at training, in raw values. */
   readonly window: readonly [number, number];
-  readonly prior: MorphologyPrior;
+  /** null: not known, as of a model from elsewhere that came without its labels. */
+  readonly prior: MorphologyPrior | null;
   readonly selection: { readonly criterion: string; readonly step: number };
   readonly training: {
     readonly command: string;

@@ -92,11 +92,11 @@ for (const { model: id, em: emPath, labels: labelsPath, voxelSize, region, floor
         threshold: 0.5,
         ignore: [],
         sliceAxis: 2,
-        morphologyVoxelSize: model.config.prior.voxelSize,
+        morphologyVoxelSize: model.config.prior!.voxelSize,
       });
       console.info(
         `${id}, ${region}: IoU ${result.iouPerSlice.toFixed(4)} per slice, ${result.iouVolume.toFixed(4)} of the volume, ` +
-          `solidity ${result.morphology.prediction.solidity.toFixed(4)} (labels ${result.morphology.labels.solidity.toFixed(4)}, prior ${model.config.prior.solidity.toFixed(4)})`,
+          `solidity ${result.morphology.prediction.solidity.toFixed(4)} (labels ${result.morphology.labels.solidity.toFixed(4)}, prior ${model.config.prior!.solidity.toFixed(4)})`,
       );
       expect(result.iouPerSlice).toBeGreaterThan(floor);
       expect(

@@ -99,7 +99,7 @@ describe("chondria train", () => {
     expect(await losses("two")).toEqual(log);
     const { config } = await readPackageFolder(models);
     expect(config).toMatchObject({ strategy: "source-only", source: "discs", voxelSize: [10, 10, 5] });
-    expect(config.prior.objects).toBeGreaterThan(0);
+    expect(config.prior!.objects).toBeGreaterThan(0);
     expect(config.training.command).toMatch(/^chondria train --images .* --source discs$/);
     expect((await readdir(join(folder, "one"))).sort()).toEqual([
       "checkpoint.bin",
