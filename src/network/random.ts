@@ -14,12 +14,11 @@ export class Random {
   private s: Uint32Array;
 
   constructor(seed: number | readonly number[]) {
+    this.s = new Uint32Array(4);
     if (typeof seed !== "number") {
-      if (seed.length !== 4) throw new Error("the state of a random generator has four words");
-      this.s = Uint32Array.from(seed);
+      this.restore(seed);
       return;
     }
-    this.s = new Uint32Array(4);
     let z = seed >>> 0;
     for (let i = 0; i < 4; i++) {
       z = (z + 0x9e3779b9) >>> 0;
@@ -30,6 +29,12 @@ export class Random {
 
   get state(): number[] {
     return [...this.s];
+  }
+
+  /** Goes on from a state that was read before. */
+  restore(state: readonly number[]): void {
+    if (state.length !== 4) throw new Error("the state of a random generator has four words");
+    this.s = Uint32Array.from(state);
   }
 
   /** Uniform 32-bit integer. */

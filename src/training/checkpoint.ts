@@ -1,3 +1,4 @@
+import { decodeContainer, encodeContainer } from "./container.js";
 import type { PlateauState } from "./schedules.js";
 import type { TrainingSettings } from "./settings.js";
 import type { ValidationResult } from "./validation.js";
@@ -31,66 +32,29 @@ export interface Checkpoint {
 const MAGIC = "CHONDRIA-CHECKPOINT-1\n";
 const GROUPS = ["weights", "bestWeights", "slots"] as const;
 
-/** One file: magic line, JSON header of known length, then little-endian float32 data. */
 export function encodeCheckpoint(checkpoint: Checkpoint): Uint8Array<ArrayBuffer> {
-  const lengths = GROUPS.map((group) => checkpoint[group].map((array) => array.length));
-  const { progress } = checkpoint;
+  const { settings, progress } = checkpoint;
   // JSON has no Infinity: a plateau that has seen nothing is null.
-  const plateau = {
-    ...progress.plateau,
-    best: Number.isFinite(progress.plateau.best) ? progress.plateau.best : null,
-  };
-  const header = new TextEncoder().encode(
-    JSON.stringify({ settings: checkpoint.settings, progress: { ...progress, plateau }, lengths }),
-  );
-  const start = Math.ceil((MAGIC.length + 4 + header.length) / 4) * 4;
-  const floats = lengths.flat().reduce((a, b) => a + b, 0);
-  const bytes = new Uint8Array(start + 4 * floats);
-  bytes.set(new TextEncoder().encode(MAGIC));
-  new DataView(bytes.buffer).setUint32(MAGIC.length, header.length, true);
-  bytes.set(header, MAGIC.length + 4);
-  let offset = start;
-  for (const group of GROUPS) {
-    for (const array of checkpoint[group]) {
-      new Float32Array(bytes.buffer, offset, array.length).set(array);
-      offset += 4 * array.length;
-    }
-  }
-  return bytes;
+  const { best } = progress.plateau;
+  const plateau = { ...progress.plateau, best: Number.isFinite(best) ? best : null };
+  return encodeContainer(MAGIC, {
+    header: { settings, progress: { ...progress, plateau } },
+    groups: GROUPS.map((group) => checkpoint[group]),
+  });
 }
 
 /** @throws Error naming `name` when the bytes are not a whole checkpoint. */
 export function decodeCheckpoint(bytes: Uint8Array, name: string): Checkpoint {
-  const damaged = (why: string, cause?: unknown) =>
-    new Error(`${name}: ${why}; delete it to start the training anew`, { cause });
-  if (new TextDecoder().decode(bytes.subarray(0, MAGIC.length)) !== MAGIC)
-    throw damaged("is not a training checkpoint");
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const headerLength = bytes.length >= MAGIC.length + 4 ? view.getUint32(MAGIC.length, true) : 0;
-  const start = Math.ceil((MAGIC.length + 4 + headerLength) / 4) * 4;
-  let header: { settings: TrainingSettings; progress: TrainingProgress; lengths: number[][] };
   try {
-    header = JSON.parse(
-      new TextDecoder().decode(bytes.subarray(MAGIC.length + 4, MAGIC.length + 4 + headerLength)),
-    ) as typeof header;
+    const { header, groups } = decodeContainer(MAGIC, bytes);
+    const { settings, progress } = header as unknown as Pick<Checkpoint, "settings" | "progress">;
+    if (!settings || !progress?.plateau || groups.length !== GROUPS.length)
+      throw new Error("has a damaged header");
+    progress.plateau.best ??= Number.POSITIVE_INFINITY;
+    const [weights, bestWeights, slots] = groups;
+    return { settings, progress, weights, bestWeights, slots };
   } catch (cause) {
-    throw damaged("has a damaged header", cause);
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`${name}: ${why}; delete it to start the training anew`, { cause });
   }
-  const { settings, progress, lengths } = header;
-  const floats = lengths.flat().reduce((a, b) => a + b, 0);
-  if (bytes.length !== start + 4 * floats) {
-    throw damaged(`is ${bytes.length} bytes, not the ${start + 4 * floats} it announces`);
-  }
-  // Not bytes.slice: Node's Buffer overrides it with a view, whose buffer begins elsewhere.
-  const data = Uint8Array.prototype.slice.call(bytes, start).buffer;
-  let offset = 0;
-  const [weights, bestWeights, slots] = lengths.map((group) =>
-    group.map((length) => {
-      const array = new Float32Array(data, offset, length);
-      offset += 4 * length;
-      return array;
-    }),
-  );
-  progress.plateau.best ??= Number.POSITIVE_INFINITY;
-  return { settings, progress, weights, bestWeights, slots };
 }

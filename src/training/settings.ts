@@ -118,3 +118,12 @@ export function checkSettings(settings: TrainingSettings): void {
     if (!(value >= 0)) throw new Error(`augmentation ${name} must be 0 or more, not ${value}`);
   }
 }
+
+/** Names what differs between two sets of settings, for an error message; empty when nothing does. */
+export function changedSettings(before: object, after: object): string {
+  const [a, b] = [before, after] as Record<string, unknown>[];
+  return Object.keys({ ...a, ...b })
+    .filter((key) => JSON.stringify(a[key]) !== JSON.stringify(b[key]))
+    .map((key) => `${key} was ${JSON.stringify(a[key])}, now ${JSON.stringify(b[key])}`)
+    .join("; ");
+}

@@ -15,7 +15,7 @@ import { type PackageDescription, packageTraining } from "./package_node.js";
 import { writeReport } from "./report_node.js";
 import { CHECKPOINT_FILE, openRunFolder, readCheckpoint, writeRunFile } from "./run_node.js";
 import { shuffle } from "./sampler.js";
-import { checkSettings, type TrainingSettings } from "./settings.js";
+import { changedSettings, checkSettings, type TrainingSettings } from "./settings.js";
 import { cropSlices, loadSlices, type Slices, splitSlices, thinSlices } from "./slices.js";
 
 export interface TrainingDataOptions {
@@ -126,15 +126,6 @@ export async function loadTrainingData(options: TrainingDataOptions): Promise<Tr
     await em.close?.();
     await labels.close?.();
   }
-}
-
-/** Names what differs, for the error message. */
-function changedSettings(before: object, after: object): string {
-  const [a, b] = [before, after] as Record<string, unknown>[];
-  return Object.keys({ ...a, ...b })
-    .filter((key) => JSON.stringify(a[key]) !== JSON.stringify(b[key]))
-    .map((key) => `${key} was ${JSON.stringify(a[key])}, now ${JSON.stringify(b[key])}`)
-    .join("; ");
 }
 
 function checkResumable(
