@@ -180,14 +180,16 @@ export class ZipArchive {
 
   /**
    * One entry, unpacked: never more bytes than its directory says, and checked against its CRC-32.
+   * @param maxBytes Refused beyond, before anything is unpacked.
    * @throws ZipError naming the entry.
    */
-  async read(name: string): Promise<Uint8Array<ArrayBuffer>> {
+  async read(name: string, maxBytes = Number.POSITIVE_INFINITY): Promise<Uint8Array<ArrayBuffer>> {
     const entry = this.entries.get(name);
     if (entry === undefined) throw new ZipError(`${name}: is not in the archive`);
     const { bytes } = this;
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const { offset, stored, size, method } = entry;
+    if (size > maxBytes) throw new ZipError(`${name}: ${size} bytes, more than the ${maxBytes} expected`);
     if (offset + LOCAL_BYTES > bytes.length || view.getUint32(offset, true) !== LOCAL)
       throw new ZipError(`${name}: is not where the directory says`);
     const from = offset + LOCAL_BYTES + view.getUint16(offset + 26, true) + view.getUint16(offset + 28, true);
