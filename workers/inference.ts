@@ -3,7 +3,6 @@ import { createPredictor } from "../src/inference/predictor.js";
 import type { PredictionRequest, PredictionResult, Predictor } from "../src/inference/types.js";
 import { selectBackend } from "../src/kernels/backend_worker.js";
 import { tf } from "../src/kernels/tf.js";
-import { httpFiles } from "../src/model/fetch.js";
 import { readPackage } from "../src/model/read.js";
 import { ModelError, type ModelPackage } from "../src/model/types.js";
 import { exposeApi } from "./expose.js";
@@ -15,6 +14,7 @@ import {
   type WorkerOptions,
   type WorkerStatus,
 } from "./inference_api.js";
+import { packageFiles } from "./model_files.js";
 
 /** Networks kept on the device; the least recently used one makes room. */
 const MODELS = 2;
@@ -79,9 +79,9 @@ function modelOf(reference: ModelReference): Promise<Loaded> {
 }
 
 async function readModel({ id, url, digest }: ModelReference): Promise<Loaded> {
-  const model = await readPackage(id, httpFiles(url));
+  const model = await readPackage(id, packageFiles(url));
   if (model.digest !== digest)
-    throw new ModelError(id, "rdf.yaml: changed on the server since the layer was opened; reload the page");
+    throw new ModelError(id, "rdf.yaml: changed since the layer was opened; reload the page");
   return { model, predictor: build(model) };
 }
 

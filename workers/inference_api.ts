@@ -3,7 +3,7 @@ import type { BackendName, PredictionRequest, PredictionResult } from "../src/in
 /** Which engine to try: "auto" is WebGPU, else WASM. */
 export type BackendPreference = "auto" | "webgpu" | "wasm";
 
-/** A model package by the URL of its folder; the digest of its rdf.yaml says which version is meant. */
+/** A model package by the URL of its folder, or its address in this browser; the digest of its rdf.yaml says which version is meant. */
 export interface ModelReference {
   readonly id: string;
   readonly url: string;

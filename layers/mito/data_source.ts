@@ -13,14 +13,13 @@ import { WatchableValue } from "neuroglancer/unstable/trackable_value.js";
 import type { ProgressOptions } from "neuroglancer/unstable/util/progress_listener.js";
 import { chooseGeometry } from "../../src/inference/geometry.js";
 import type { InferenceGeometry, IntensityWindow } from "../../src/inference/types.js";
-import { httpFiles } from "../../src/model/fetch.js";
 import { sha256 } from "../../src/model/limits.js";
-import { readRdf } from "../../src/model/read.js";
 import { type Vec3, VolumeError } from "../../src/volume/types.js";
 import type { MitoModel, MitoQuery } from "./base.js";
 import { emScales, MitoState } from "./frontend.js";
 import { inferenceService } from "./inference_service.js";
 import { layOut, overviewFactors, type SourceLayout } from "./layout.js";
+import { findModel } from "./models.js";
 import { LabelsParameters } from "./protocol.js";
 import { MitoUrlError } from "./url.js";
 
@@ -43,14 +42,14 @@ export async function openMito(
   url: string,
   options: Partial<ProgressOptions>,
 ): Promise<DataSource> {
-  const [inner, model] = await Promise.all([
+  const [inner, { model, url: modelUrl }] = await Promise.all([
     registry.get({
       url: innerUrl,
       transform: undefined,
       globalCoordinateSpace: new WatchableValue(emptyValidCoordinateSpace),
       ...options,
     }),
-    readModel(query.model, options.signal),
+    findModel(query.model, options.signal),
   ]);
   const entry = inner.subsources.find(({ subsource }) => subsource.volume !== undefined);
   const em = entry?.subsource.volume;
@@ -90,7 +89,7 @@ export async function openMito(
   };
   const parameters = Object.assign(new LabelsParameters(), {
     instance: instances++,
-    model: { id: model.id, url: modelUrl(model.id), digest: model.digest },
+    model: { id: model.id, url: modelUrl, digest: model.digest },
     field: model.config.field,
     geometry,
     window,
@@ -133,15 +132,6 @@ export async function openMito(
       },
     ],
   };
-}
-
-function modelUrl(id: string): string {
-  return new URL(`models/${id}/`, document.baseURI).href;
-}
-
-async function readModel(id: string, signal: AbortSignal | undefined): Promise<MitoModel> {
-  const { name, description, config, digest } = await readRdf(id, httpFiles(modelUrl(id)), signal);
-  return { id, name, description, config, digest };
 }
 
 function bytesOf(em: MultiscaleVolumeChunkSource, innerUrl: string): 1 | 2 {

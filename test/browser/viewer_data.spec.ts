@@ -378,7 +378,7 @@ describe("mito data source in Chromium", () => {
         return messages.find(({ severity }) => severity === 2)?.message;
       });
     };
-    expect(await messageOf("model=nowhere")).toMatch(/model nowhere: rdf\.yaml: cannot fetch .*HTTP 404/);
+    expect(await messageOf("model=nowhere")).toMatch(/model nowhere: there is no model “nowhere” here/);
     const float = `${app.url}data/float/|neuroglancer-precomputed:`;
     expect(await messageOf("model=tiny", float)).toMatch(/data\/float.*float32 voxels.*uint8 or uint16/);
     expect(await messageOf("model=tiny&threshold=0.5")).toMatch(/unknown parameter "threshold"/);
