@@ -1,6 +1,6 @@
 import { mix, Random } from "../network/random.js";
-import { reflect } from "../training/augmentation.js";
 import { shuffle } from "../training/sampler.js";
+import { cutImage } from "./patches.js";
 import type { Images } from "./types.js";
 
 /** Unpaired crops, scaled to -1..1: [count, size, size] each, row-major. */
@@ -12,18 +12,17 @@ export interface UnpairedBatch {
 }
 
 interface Slice {
-  readonly width: number;
-  readonly height: number;
+  readonly extent: readonly [width: number, height: number];
   readonly em: Uint8Array;
 }
 
 const slicesOf = (stacks: readonly Images[]): Slice[] =>
-  stacks.flatMap(({ width, height, em }) => em.map((data) => ({ width, height, em: data })));
+  stacks.flatMap(({ width, height, em }) => em.map((data) => ({ extent: [width, height], em: data })));
 
 /**
- * Draws pairs of crops as the CUT repository does: the slices of the one side in a new order each epoch, of the other at
- * random; each crop anywhere in its slice and flipped left to right half of the time, both independently. An epoch is as
- * many pairs as the larger side has slices. Slices smaller than a crop are reflected.
+ * Draws pairs of crops as the CUT repository does: the slices of the target in a new order each epoch, those of the source
+ * at random; each crop anywhere in its slice and flipped left to right half of the time, both independently. An epoch is
+ * as many pairs as the larger side has slices. Slices smaller than a crop are reflected.
  */
 export class UnpairedSampler {
   private readonly target: readonly Slice[];
@@ -41,7 +40,7 @@ export class UnpairedSampler {
     this.target = slicesOf(target);
     this.source = slicesOf(source);
     if (this.target.length === 0 || this.source.length === 0)
-      throw new Error("style transfer needs slices of the source and of the target");
+      throw new RangeError("style transfer needs slices of the source and of the target");
   }
 
   /** The next `count` pairs. @param first how many pairs were drawn before, in all. */
@@ -69,19 +68,11 @@ export class UnpairedSampler {
     return this.order.slices[pair % length];
   }
 
-  private crop({ width, height, em }: Slice): Float32Array {
+  private crop({ extent, em }: Slice): Float32Array {
     const { size, random } = this;
-    const left = random.integer(Math.max(1, width - size + 1));
-    const top = random.integer(Math.max(1, height - size + 1));
-    const flip = random.next() < 0.5;
-    const out = new Float32Array(size * size);
-    for (let y = 0; y < size; y++) {
-      const row = reflect(top + y, height) * width;
-      for (let x = 0; x < size; x++) {
-        const value = em[row + reflect(left + (flip ? size - 1 - x : x), width)];
-        out[y * size + x] = value / 127.5 - 1;
-      }
-    }
-    return out;
+    const [left, top] = extent.map((edge) => random.integer(Math.max(1, edge - size + 1)));
+    const crop = cutImage(em, extent, [left, top], size).map((value) => 2 * value - 1);
+    if (random.next() < 0.5) for (let y = 0; y < size; y++) crop.subarray(y * size, (y + 1) * size).reverse();
+    return crop;
   }
 }

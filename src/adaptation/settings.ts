@@ -1,3 +1,4 @@
+import { SCHEDULES } from "../training/schedules.js";
 import {
   AdaptationError,
   STRATEGY_IDS,
@@ -8,7 +9,6 @@ import {
 } from "./types.js";
 
 const OPTIMISERS: readonly string[] = ["sgd", "adam", "adamw"];
-const SCHEDULES: readonly string[] = ["constant", "cosine", "one-cycle", "reduce-on-plateau"];
 /** Far beyond any training, and small enough that sums of them are exact. */
 const MOST_STEPS = 1e8;
 

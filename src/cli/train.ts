@@ -4,7 +4,7 @@ import type { BackendName } from "../inference/types.js";
 import type { LossName } from "../training/losses.js";
 import type { OptimiserName } from "../training/optimisers.js";
 import type { Crops } from "../training/sampler.js";
-import type { ScheduleName } from "../training/schedules.js";
+import { SCHEDULES, type ScheduleName } from "../training/schedules.js";
 import { PRESETS, stepsPerEpoch, type TrainingSettings } from "../training/settings.js";
 import type { Slices } from "../training/slices.js";
 import { parseVoxelSize } from "../volume/voxel_size.js";
@@ -126,9 +126,7 @@ export function register(program: Command): void {
     .addOption(choice("--optimiser <name>", "optimiser", ["sgd", "adam", "adamw"]))
     .option("--momentum <m>", "of SGD", number)
     .option("--weight-decay <d>", "of AdamW", number)
-    .addOption(
-      choice("--schedule <name>", "learning rate", ["constant", "cosine", "one-cycle", "reduce-on-plateau"]),
-    )
+    .addOption(choice("--schedule <name>", "learning rate", SCHEDULES))
     .option("--learning-rate <r>", "highest learning rate", number)
     .option("--warmup <steps>", "linear rise at the start", whole)
     .option("--d4", "random flips and quarter turns")

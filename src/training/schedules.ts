@@ -1,10 +1,12 @@
-export type ScheduleName =
-  | "constant"
-  | "cosine"
-  | "one-cycle"
-  | "reduce-on-plateau"
-  | "linear-decay"
-  | "late-linear-decay";
+export const SCHEDULES = [
+  "constant",
+  "cosine",
+  "one-cycle",
+  "reduce-on-plateau",
+  "linear-decay",
+  "late-linear-decay",
+] as const;
+export type ScheduleName = (typeof SCHEDULES)[number];
 
 export interface ScheduleOptions {
   readonly name: ScheduleName;
