@@ -127,8 +127,11 @@ class Engine {
     try {
       if (resumed && checkpoint) this.restoreSlots(stage, checkpoint.slots);
       const { plateau } = this.progress;
+      // As the authors have it: the rate's patience is that of the stage, and Keras asks more of its improvements.
+      const plateauPatience = options.patience > 0 ? options.patience : undefined;
+      const { learningRate, steps } = options;
       const schedule = new Schedule(
-        { name: options.schedule, learningRate: options.learningRate, steps: options.steps },
+        { name: options.schedule, learningRate, steps, plateauPatience, plateauDelta: 1e-4 },
         plateau,
       );
       for (;;) {

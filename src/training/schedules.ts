@@ -19,6 +19,8 @@ export interface ScheduleOptions {
   /** reduce-on-plateau: validations without improvement before a cut, by this factor, never below this rate. */
   readonly plateauPatience?: number;
   readonly plateauFactor?: number;
+  /** By less than this a loss does not improve on the best; default 0. Keras's is 1e-4. */
+  readonly plateauDelta?: number;
   readonly minimum?: number;
 }
 
@@ -72,9 +74,9 @@ export class Schedule {
 
   /** Tells reduce-on-plateau the loss of a validation. */
   validated(loss: number): void {
-    const { plateauPatience = 5, plateauFactor = 0.5 } = this.options;
+    const { plateauPatience = 5, plateauFactor = 0.5, plateauDelta = 0 } = this.options;
     const { state } = this;
-    if (loss < state.best) {
+    if (loss < state.best - plateauDelta) {
       state.best = loss;
       state.waited = 0;
     } else if (++state.waited >= plateauPatience) {

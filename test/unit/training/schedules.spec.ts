@@ -58,6 +58,14 @@ describe("learning rate schedules", () => {
     expect(rateAfter([9, 9, 9, 9, 9, 9])).toBe(0.1);
   });
 
+  it("reduce-on-plateau may ask that a loss improves by more than a trifle", () => {
+    const options = { name: "reduce-on-plateau", learningRate: 1, steps: 100, plateauPatience: 2 } as const;
+    const strict = new Schedule({ ...options, plateauDelta: 1e-2 });
+    const lenient = new Schedule(options);
+    for (const loss of [1, 0.995, 0.992]) for (const schedule of [strict, lenient]) schedule.validated(loss);
+    expect([strict.rate(0), lenient.rate(0)]).toEqual([0.5, 1]);
+  });
+
   it("refuses a rate that is not positive", () => {
     expect(() => new Schedule({ name: "constant", learningRate: 0, steps: 1 })).toThrow(/positive/);
   });
