@@ -1,26 +1,12 @@
+import { QUANTILES, type QuantityDistribution, type RegionDistribution } from "../morphology/types.js";
 import { sampleRegions } from "./region_sample.js";
 import type { RegionSample } from "./types.js";
 
-/** Quantiles kept of each quantity. */
-export const QUANTILES = 64;
+export type { QuantityDistribution, RegionDistribution } from "../morphology/types.js";
 
 /** What is compared of the regions; each is a distribution of its own. */
 export const QUANTITIES = ["solidity", "logArea", "eccentricity", "density"] as const;
-export type Quantity = (typeof QUANTITIES)[number];
-
-/** One quantity of a source's ground truth. */
-export interface QuantityDistribution {
-  /** At the probabilities (i + 0.5) / QUANTILES, ascending. */
-  readonly quantiles: readonly number[];
-  /** Wasserstein distance between the first and the second half of the source's slices, above 0: what is little. */
-  readonly spread: number;
-}
-
-/**
- * Region morphology of a source's ground truth, small enough for a model package: solidity and eccentricity (0..1), the
- * natural logarithm of the area in pixels of the model's grid, and density: regions of a slice per million pixels.
- */
-export type RegionDistribution = Readonly<Record<Quantity, QuantityDistribution>>;
+type Quantity = (typeof QUANTITIES)[number];
 
 /** No quantity is told apart more finely than this, however alike the halves of a source are. */
 const LEAST_SPREAD: Readonly<Record<Quantity, number>> = {

@@ -1,5 +1,5 @@
 import type { tf } from "../kernels/tf.js";
-import type { MorphologyPrior } from "../morphology/types.js";
+import type { MorphologyPrior, RegionDistribution } from "../morphology/types.js";
 import type { AttentionUNetOptions } from "../network/attention_unet.js";
 import type { Random } from "../network/random.js";
 import type { Optimiser, OptimiserOptions } from "../training/optimisers.js";
@@ -37,6 +37,8 @@ export interface SourceSummary {
   /** Pixels of each grey value 0..255 on the model's grid; length 256. */
   readonly histogram: readonly number[];
   readonly prior: MorphologyPrior;
+  /** For the "distribution" criterion; absent where it was not measured. */
+  readonly regions?: RegionDistribution;
 }
 
 /** A trained source-only network. */

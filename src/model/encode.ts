@@ -1,7 +1,8 @@
-import { stringify } from "yaml";
+import { Document } from "yaml";
 import { encodeFloat16 } from "./float16.js";
 import { MODEL_ID, sha256 } from "./limits.js";
 import { buildRdf, type Citation, dataCitations, PAPER } from "./rdf.js";
+import { rdfText } from "./rdf_text.js";
 import { type ChondriaConfig, ModelError } from "./types.js";
 
 export interface PackageContents {
@@ -27,7 +28,6 @@ export interface PackageContents {
 const RDF = "rdf.yaml";
 const TOPOLOGY = "model.json";
 const WEIGHTS = "weights.bin";
-export const YAML_STYLE = { lineWidth: 110 };
 
 /**
  * Kernels are stored as halves; vectors (biases, batch-normalisation statistics) keep their 32 bits, being few and, as
@@ -116,7 +116,7 @@ export async function encodePackage(
   return new Map([
     [WEIGHTS, weights],
     [TOPOLOGY, model],
-    [RDF, new TextEncoder().encode(stringify(rdf, { ...YAML_STYLE, aliasDuplicateObjects: false }))],
+    [RDF, new TextEncoder().encode(rdfText(new Document(rdf, { aliasDuplicateObjects: false })))],
   ]);
 }
 

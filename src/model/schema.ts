@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { QUANTILES } from "../morphology/types.js";
 import { FILE_NAME, LIMITS } from "./limits.js";
 
 const text = (max = 4096) => v.pipe(v.string(), v.minLength(1), v.maxLength(max));
@@ -30,6 +31,32 @@ const prior = v.strictObject({
   ),
 });
 
+const quantity = (value: v.GenericSchema<number, number>) =>
+  v.strictObject({
+    quantiles: v.pipe(
+      v.array(value),
+      v.length(QUANTILES),
+      v.check((list) => list.every((q, i) => i === 0 || q >= list[i - 1]), "must not fall"),
+    ),
+    spread: positive,
+  });
+
+const sourceSummary = v.strictObject({
+  histogram: v.pipe(
+    v.array(count),
+    v.length(256),
+    v.check((bins) => bins.some((pixels) => pixels > 0), "has no pixel"),
+  ),
+  regions: v.nullable(
+    v.strictObject({
+      solidity: quantity(unit),
+      logArea: quantity(finite),
+      eccentricity: quantity(unit),
+      density: quantity(v.pipe(finite, v.minValue(0))),
+    }),
+  ),
+});
+
 const score = v.strictObject({
   data: text(),
   iouPerSlice: unit,
@@ -55,6 +82,7 @@ export const chondriaSchema = v.strictObject({
     v.readonly(),
   ),
   prior: v.nullable(prior),
+  sourceSummary: v.optional(sourceSummary),
   selection: v.strictObject({ criterion: text(), step: count }),
   training: v.strictObject({ command: text(), seed: count, settings: v.record(v.string(), v.unknown()) }),
   scores: v.pipe(v.array(score), v.maxLength(1000)),

@@ -1,5 +1,5 @@
 import type { ReceptiveField } from "../inference/types.js";
-import type { MorphologyPrior } from "../morphology/types.js";
+import type { MorphologyPrior, RegionDistribution } from "../morphology/types.js";
 import type { Vec3 } from "../volume/types.js";
 
 /** Numbers as a command printed them, with that command. */
@@ -11,6 +11,17 @@ export interface ModelScore {
   readonly iouVolume: number;
   readonly tta: string;
   readonly command: string;
+}
+
+/**
+ * What adaptation needs of a source without its images; with the prior, all that a strategy that does not train on source
+ * images asks for (docs/strategies.md).
+ */
+export interface SourceStatistics {
+  /** Pixels of each grey value 0..255 of the source's EM on the model's grid, after the intensity window. */
+  readonly histogram: readonly number[];
+  /** Region morphology of its labels on the model's grid; null where they have no region. */
+  readonly regions: RegionDistribution | null;
 }
 
 /** The `config.chondria` block of a package's rdf.yaml. */
@@ -26,6 +37,8 @@ export interface ChondriaConfig {
   readonly window: readonly [number, number];
   /** null: not known, as of a model from elsewhere that came without its labels. */
   readonly prior: MorphologyPrior | null;
+  /** Not there in packages made before it was, or from elsewhere: `chondria model summarise` adds it. */
+  readonly sourceSummary?: SourceStatistics;
   readonly selection: { readonly criterion: string; readonly step: number };
   readonly training: {
     readonly command: string;

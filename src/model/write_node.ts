@@ -1,13 +1,15 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { parseDocument } from "yaml";
-import { encodePackage, type PackageContents, YAML_STYLE } from "./encode.js";
+import { type Document, parseDocument } from "yaml";
+import type { MorphologyPrior } from "../morphology/types.js";
+import { encodePackage, type PackageContents } from "./encode.js";
 import { MODEL_ID } from "./limits.js";
+import { rdfText } from "./rdf_text.js";
 import { readPackage, readRdf } from "./read.js";
 import { folderFiles, readPackageFolder } from "./read_node.js";
 import { INDEX_FILE, indexEntry } from "./registry.js";
-import type { ModelPackage, ModelScore } from "./types.js";
+import type { ModelPackage, ModelScore, SourceStatistics } from "./types.js";
 
 export type { PackageContents } from "./encode.js";
 
@@ -63,22 +65,47 @@ async function replaceFile(path: string, text: string): Promise<void> {
   }
 }
 
+/** Changes the description of a package that was just read, checks it, and puts it in place; the index follows. */
+async function changeRdf(directory: string, id: string, change: (rdf: Document) => void): Promise<void> {
+  const path = join(directory, "rdf.yaml");
+  const document = parseDocument(await readFile(path, "utf8"));
+  change(document);
+  const text = rdfText(document);
+  await readRdf(id, async () => new TextEncoder().encode(text));
+  await replaceFile(path, text);
+  // An index that lists the package carries its digest.
+  const models = dirname(resolve(directory));
+  if ((await readdir(models)).includes(INDEX_FILE)) await writeIndex(models);
+}
+
 /**
  * Adds a measured score to a package, in the place of one for the same data and augmentation. The package's digest changes with it.
  * @throws ModelError when the package is broken or the score makes no sense; the package is then as before.
  */
 export async function recordScore(directory: string, score: ModelScore): Promise<void> {
   const { id, config } = await readPackageFolder(directory);
-  const path = join(directory, "rdf.yaml");
-  const document = parseDocument(await readFile(path, "utf8"));
   const kept = config.scores.filter((old) => old.data !== score.data || old.tta !== score.tta);
-  document.setIn(["config", "chondria", "scores"], document.createNode([...kept, score]));
-  const text = document.toString(YAML_STYLE);
-  await readRdf(id, async () => new TextEncoder().encode(text));
-  await replaceFile(path, text);
-  // An index that lists the package carries its digest.
-  const models = dirname(resolve(directory));
-  if ((await readdir(models)).includes(INDEX_FILE)) await writeIndex(models);
+  await changeRdf(directory, id, (rdf) =>
+    rdf.setIn(["config", "chondria", "scores"], rdf.createNode([...kept, score])),
+  );
+}
+
+/**
+ * Puts what adaptation needs of the source into a package, in the place of what it has. The package's digest changes with it.
+ * @param prior for a package that has none; one that it has stays.
+ * @throws ModelError when the package is broken or the summary makes no sense; the package is then as before.
+ */
+export async function recordSourceSummary(
+  directory: string,
+  summary: SourceStatistics,
+  prior: MorphologyPrior,
+): Promise<void> {
+  const { id, config } = await readPackageFolder(directory);
+  await changeRdf(directory, id, (rdf) => {
+    const block = ["config", "chondria"];
+    if (config.prior === null) rdf.setIn([...block, "prior"], rdf.createNode(prior));
+    rdf.setIn([...block, "sourceSummary"], rdf.createNode(summary));
+  });
 }
 
 /**

@@ -38,3 +38,26 @@ export interface MorphologyPrior extends MorphologySummary {
     readonly summary: MorphologySummary;
   };
 }
+
+/** One quantity of the regions of a source's ground truth. */
+export interface QuantityDistribution {
+  /** At the probabilities (i + 0.5) / n, ascending. */
+  readonly quantiles: readonly number[];
+  /** Wasserstein distance between the first and the second half of the source's slices, above 0: what is little. */
+  readonly spread: number;
+}
+
+/**
+ * Region morphology of a source's ground truth as distributions, small enough for a model package: solidity and eccentricity
+ * (0..1), the natural logarithm of the area in pixels of the model's grid, and density: regions of a slice per million
+ * pixels. Made and compared by `src/adaptation/distribution.ts`.
+ */
+export interface RegionDistribution {
+  readonly solidity: QuantityDistribution;
+  readonly logArea: QuantityDistribution;
+  readonly eccentricity: QuantityDistribution;
+  readonly density: QuantityDistribution;
+}
+
+/** Quantiles kept of each quantity. */
+export const QUANTILES = 64;

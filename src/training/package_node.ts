@@ -1,3 +1,4 @@
+import { measureSource } from "../adaptation/source_summary.js";
 import { writePackage } from "../model/write_node.js";
 import { measurePrior } from "../morphology/prior.js";
 import { buildAttentionUNet } from "../network/attention_unet.js";
@@ -64,6 +65,7 @@ export async function packageTraining(
           source,
           foreground: FOREGROUND,
         }),
+        sourceSummary: measureSource(slices),
         selection: selected,
         training: { command, seed: settings.seed, settings: { ...settings } },
         scores: [],

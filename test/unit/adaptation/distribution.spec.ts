@@ -2,12 +2,12 @@ import { describe, expect, it } from "vitest";
 import {
   distributionDistance,
   measureDistribution,
-  QUANTILES,
   quantilesOf,
   type RegionDistribution,
   wasserstein,
 } from "../../../src/adaptation/distribution.js";
 import { sampleRegions } from "../../../src/adaptation/region_sample.js";
+import { QUANTILES } from "../../../src/morphology/types.js";
 import { Random } from "../../../src/network/random.js";
 
 const SIZE = 160;
