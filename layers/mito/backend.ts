@@ -1,5 +1,6 @@
 /** Chunk worker's side of the `mito` data source: importing it registers the sources and their messages. */
 import "./labels_backend.js";
 import "./overview_backend.js";
+import "./patches_backend.js";
 import "./probability_backend.js";
 import "./services.js";

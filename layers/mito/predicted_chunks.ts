@@ -57,6 +57,14 @@ export class PredictedChunks {
   }
 
   /**
+   * EM voxels of a box of the predicted scale, x fastest.
+   * @throws VolumeError naming the EM chunk that cannot be read; AbortError.
+   */
+  gather(box: Box, signal: AbortSignal) {
+    return this.gatherer.gather(box, signal);
+  }
+
+  /**
    * @param chunk Whose priority counts while the work waits.
    * @throws UnwantedError when the chunk left the view before its turn; VolumeError; the workers' errors; AbortError.
    */

@@ -85,6 +85,13 @@ export interface Retry {
   readonly id: number;
 }
 
+/** Page -> chunk worker: give EM of a source (`PatchesApi`) on the port, whose other end an adaptation worker has. */
+export const SERVE_PATCHES = "chondria/servePatches";
+export interface ServePatches {
+  readonly id: number;
+  readonly port: MessagePort;
+}
+
 /** Chunk worker -> page: what became of a chunk. */
 export const REPORT = "chondria/report";
 export interface Report {
