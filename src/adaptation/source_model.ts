@@ -33,7 +33,11 @@ export function sourceNetworkOf({ training }: Pick<ChondriaConfig, "training">):
  * Takes a package's network as the one to start an adaptation from.
  * @throws Error saying why, when the package is not a single Attention U-Net as `training.settings.network` describes it.
  */
-export async function sourceModelOf(model: ModelPackage): Promise<SourceModel> {
+export async function sourceModelOf(
+  model: Pick<ModelPackage, "id" | "weightSpecs" | "weightData"> & {
+    readonly config: Pick<ChondriaConfig, "training">;
+  },
+): Promise<SourceModel> {
   const network = sourceNetworkOf(model.config);
   if (network === null)
     throw new Error(
