@@ -57,15 +57,10 @@ export function convolutionFilterGradient(x: tf.Tensor4D, dy: tf.Tensor4D, info:
 }
 
 /**
- * Gradient of a convolution by its input where that is itself a fast operation: stride 1 is a convolution with the
- * turned filter, kernel = stride (also the forward pass of a 2x2 transposed convolution) is a matrix product.
- * @returns null for the other strides.
+ * Gradient of a convolution by its input, by means of operations that are fast: kernel = stride (also the forward pass of a 2x2
+ * transposed convolution) is a matrix product, everything else a convolution of the errors (tfjs has a scalar loop).
  */
-export function convolutionInputGradient(
-  dy: tf.Tensor4D,
-  filter: tf.Tensor4D,
-  info: ConvInfo,
-): tf.Tensor4D | null {
+export function convolutionInputGradient(dy: tf.Tensor4D, filter: tf.Tensor4D, info: ConvInfo): tf.Tensor4D {
   const { batchSize: n, inChannels: c, outChannels: k, filterHeight: r, filterWidth: s, padInfo } = info;
   const { outHeight: p, outWidth: q, inHeight: h, inWidth: w } = info;
   if (tiles(info)) {
@@ -83,7 +78,8 @@ export function convolutionInputGradient(
   const covered =
     h + padInfo.top + padInfo.bottom - r + 1 === p && w + padInfo.left + padInfo.right - s + 1 === q;
   const narrow = padInfo.top < r && padInfo.bottom < r && padInfo.left < s && padInfo.right < s;
-  if (info.strideHeight !== 1 || info.strideWidth !== 1 || !covered || !narrow) return null;
+  if (info.strideHeight !== 1 || info.strideWidth !== 1 || !covered || !narrow)
+    return tf.tidy(() => stridedInputGradient(dy, filter, info));
   return tf.tidy(() => {
     const turned = tf.transpose(r * s > 1 ? tf.reverse(filter, [0, 1]) : filter, [0, 1, 3, 2]) as tf.Tensor4D;
     return tf.conv2d(dy, turned, 1, [
@@ -93,4 +89,44 @@ export function convolutionInputGradient(
       [0, 0],
     ]);
   });
+}
+
+/**
+ * The same for any strides. Along an axis, input pixel stride a + b (counted from the padding's edge) meets error a - t through
+ * weight b + stride t alone: for each phase b a convolution of stride 1 with every stride-th weight. All phases are one
+ * convolution to as many times the channels, whose result is put together pixel by pixel.
+ */
+function stridedInputGradient(dy: tf.Tensor4D, filter: tf.Tensor4D, info: ConvInfo): tf.Tensor4D {
+  const { batchSize: n, inChannels: c, outChannels: k, filterHeight: r, filterWidth: s, padInfo } = info;
+  const { outHeight: p, outWidth: q, inHeight: h, inWidth: w, strideHeight: sh, strideWidth: sw } = info;
+  const [tapsHigh, tapsWide] = [Math.ceil(r / sh), Math.ceil(s / sw)];
+  const full = tf.pad(filter, [
+    [0, tapsHigh * sh - r],
+    [0, tapsWide * sw - s],
+    [0, 0],
+    [0, 0],
+  ]);
+  // [t, b, u, d, C, K] -> [-t, -u, K, b, d, C]
+  const split = tf.reshape(full, [tapsHigh, sh, tapsWide, sw, c, k]);
+  const turned = tf.transpose(tf.reverse(split, [0, 2]), [0, 2, 5, 1, 3, 4]);
+  const phases = tf.reshape(turned, [tapsHigh, tapsWide, k, sh * sw * c]) as tf.Tensor4D;
+  const [rows, columns] = [p + tapsHigh - 1, q + tapsWide - 1];
+  const spread = tf.conv2d(dy, phases, 1, [
+    [0, 0],
+    [tapsHigh - 1, tapsHigh - 1],
+    [tapsWide - 1, tapsWide - 1],
+    [0, 0],
+  ]);
+  const apart = tf.reshape(spread, [n * rows, columns, sh, sw * c]);
+  const image = tf.reshape(tf.transpose(apart, [0, 2, 1, 3]), [n, rows * sh, columns * sw, c]) as tf.Tensor4D;
+  const [top, left] = [padInfo.top, padInfo.left];
+  const [high, wide] = [Math.min(h, rows * sh - top), Math.min(w, columns * sw - left)];
+  const within = tf.slice(image, [0, top, left, 0], [n, high, wide, c]);
+  if (high === h && wide === w) return within;
+  return tf.pad(within, [
+    [0, 0],
+    [0, h - high],
+    [0, w - wide],
+    [0, 0],
+  ]);
 }

@@ -84,23 +84,29 @@ export function installWasmKernels(): void {
     const [x, dy] = [asTensor(inputs.x), asTensor(inputs.dy)];
     return convolutionFilterGradient(x, dy, convolutionInfo(x.shape, attributes.filterShape, attributes));
   });
-  replace("Conv2DBackpropInput", (original) => (args) => {
-    const attributes = args.attrs as unknown as ConvAttributes;
-    const [dy, filter] = [asTensor(args.inputs.dy), asTensor(args.inputs.filter)];
-    const info = convolutionInfo(attributes.inputShape, filter.shape, attributes);
-    return convolutionInputGradient(dy, filter, info) ?? original!(args);
+  replace("Conv2DBackpropInput", () => ({ inputs, attrs }) => {
+    const attributes = attrs as unknown as ConvAttributes;
+    const [dy, filter] = [asTensor(inputs.dy), asTensor(inputs.filter)];
+    return convolutionInputGradient(
+      dy,
+      filter,
+      convolutionInfo(attributes.inputShape, filter.shape, attributes),
+    );
   });
   for (const name of ["BatchMatMul", "_FusedMatMul"]) replace(name, (original) => withOwnMatrix(original!));
   for (const name of ["Sum", "Mean"] as const) {
     replace(name, (original) => (args) => {
       const { axis, keepDims } = args.attrs as unknown as { axis: number | number[]; keepDims: boolean };
       const x = args.inputs.x as unknown as tf.Tensor;
-      if (!leadsToChannels(x, axis)) return original!(args);
-      const channels = x.shape[x.rank - 1];
+      const kept = samplesKept(x, axis);
+      if (kept === null) return original!(args);
       return tf.tidy(() => {
-        const sum = sumLeadingAxes(x);
-        const result = name === "Mean" ? tf.div(sum, x.size / channels) : sum;
-        return keepDims ? tf.reshape(result, [...x.shape.slice(0, -1).map(() => 1), channels]) : result;
+        const [samples, channels] = [x.shape.slice(0, kept), x.shape[x.rank - 1]];
+        const count = samples.reduce((a, b) => a * b, 1);
+        const sum = sumBeforeChannels(tf.reshape(x, [count, x.size / (count * channels), channels]));
+        const result = name === "Mean" ? tf.mul(sum, (count * channels) / x.size) : sum;
+        const reduced = keepDims ? x.shape.slice(kept, -1).map(() => 1) : [];
+        return tf.reshape(result, [...samples, ...reduced, channels]);
       });
     });
   }
@@ -119,32 +125,29 @@ export function installWasmKernels(): void {
 }
 
 /**
- * Sum over all axes but the last, as products with a row of ones: the kernel of tfjs walks down the columns and takes
+ * Sum over the middle axis, as products with a row of ones: the kernel of tfjs walks down the columns and takes
  * seventy times as long. Up to 512 interleaved partial sums keep the rounding small.
  *
- * @param x [..., C], float32
- * @returns [C]
+ * @param x [N, P, C], float32
+ * @returns [N, 1, C]
  */
-export function sumLeadingAxes(x: tf.Tensor): tf.Tensor1D {
-  const channels = x.shape[x.rank - 1];
-  const rows = x.size / channels;
+function sumBeforeChannels(x: tf.Tensor3D): tf.Tensor3D {
+  const [n, rows, channels] = x.shape;
   let parts = 1;
   while (parts < 512 && rows % (2 * parts) === 0) parts *= 2;
-  return tf.tidy(() => {
-    const wide = tf.reshape(x, [rows / parts, parts * channels]) as tf.Tensor2D;
-    const partial = tf.reshape(tf.matMul(tf.ones([1, rows / parts]), wide), [parts, channels]) as tf.Tensor2D;
-    return tf.reshape(tf.matMul(tf.ones([1, parts]), partial), [channels]);
-  });
+  const ones = (count: number) => tf.ones([n, 1, count]) as tf.Tensor3D;
+  const wide = tf.reshape(x, [n, rows / parts, parts * channels]);
+  const partial = tf.reshape(tf.matMul(ones(rows / parts), wide), [n, parts, channels]) as tf.Tensor3D;
+  return tf.matMul(ones(parts), partial);
 }
 
-/** Whether a reduction is over all axes but the last, of numbers that are worth it. */
-function leadsToChannels(x: tf.Tensor, axis: number | number[]): boolean {
-  const axes = tf.util.parseAxisParam(axis, x.shape);
-  return (
-    x.dtype === "float32" &&
-    x.size > 0 &&
-    axes.length === x.rank - 1 &&
-    !axes.includes(x.rank - 1) &&
-    x.rank > 1
-  );
+/**
+ * How many leading axes a reduction leaves alone when it is over all the others but the last, of numbers that are worth it; null for
+ * other reductions.
+ */
+function samplesKept(x: tf.Tensor, axis: number | number[]): number | null {
+  const axes = [...tf.util.parseAxisParam(axis, x.shape)].sort((a, b) => a - b);
+  const [first] = axes;
+  const middle = axes.length === x.rank - 1 - first && axes.every((a, i) => a === first + i);
+  return x.dtype === "float32" && x.size > 0 && axes.length > 0 && middle && first <= 1 ? first : null;
 }

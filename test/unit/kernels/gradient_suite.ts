@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { batchNormTrain } from "../../../src/kernels/batch_norm.js";
+import { groupNorm } from "../../../src/kernels/group_norm.js";
+import { bilinearUpsample, blurDownsample, reflectionPad } from "../../../src/kernels/sampling.js";
 import { tf } from "../../../src/kernels/tf.js";
 import { Random } from "../../../src/network/random.js";
 import { binaryCrossEntropy, softDice } from "../../../src/training/losses.js";
@@ -62,6 +64,10 @@ function pooling(
   };
 }
 
+function sampling(name: string, x: number[], run: (x: tf.Tensor4D) => tf.Tensor): Case {
+  return { name, shapes: [x], run: (a) => run(a as tf.Tensor4D), linear: true };
+}
+
 const labels = () =>
   tf.tensor(
     random(2 * 12 * 10 * 3, 77).map((v) => (v > 0 ? 1 : 0.25)),
@@ -81,6 +87,11 @@ const cases: Case[] = [
   convolution("3x3 stride 2 valid", [3, 3], 2, "valid", [2, 11, 9, 3]),
   convolution("4x4 stride 2 padding 1", [4, 4], 2, 1),
   convolution("3x3 strides 2 and 1", [3, 3], [2, 1], "same"),
+  convolution("4x4 stride 2", [4, 4], 2, "same"),
+  convolution("3x3 stride 3 that leaves pixels over", [3, 3], 3, "valid", [2, 11, 10, 3]),
+  convolution("2x2 stride 3 with gaps", [2, 2], 3, "valid", [2, 12, 10, 3]),
+  convolution("7x7 valid", [7, 7], 1, "valid"),
+  convolution("4x4 valid", [4, 4], 1, "valid"),
   convolution("2x2 stride 2", [2, 2], 2, "valid"),
   transposed("2x2 stride 2", 2, 2),
   transposed("3x3 stride 2", 3, 2),
@@ -94,6 +105,14 @@ const cases: Case[] = [
   pooling("3x3 stride 1", 3, 1, "same", 0),
   { name: "sum to channels", shapes: [X], run: (x) => tf.sum(x, [0, 1, 2]), linear: true },
   { name: "mean to channels, axes kept", shapes: [X], run: (x) => tf.mean(x, [0, 1, 2], true), linear: true },
+  {
+    name: "mean of each map of each sample",
+    shapes: [X],
+    run: (x) => tf.mean(x, [1, 2], true),
+    linear: true,
+  },
+  { name: "sum over the middle axis", shapes: [[3, 16, 5]], run: (x) => tf.sum(x, 1), linear: true },
+  { name: "mean over channels", shapes: [X], run: (x) => tf.mean(x, 3), linear: true },
   { name: "sum over rows", shapes: [[7, 5]], run: (x) => tf.sum(x, 0), linear: true },
   { name: "sum over columns", shapes: [[7, 5]], run: (x) => tf.sum(x, 1), linear: true },
   { name: "mean of everything", shapes: [X], run: (x) => tf.mean(x), linear: true },
@@ -102,6 +121,20 @@ const cases: Case[] = [
     shapes: [X, [3], [3]],
     run: (x, gamma, beta) => batchNormTrain(x, gamma, beta, 1e-3).y,
   },
+  { name: "instance normalisation", shapes: [X], run: (x) => groupNorm(x, 3, 1e-5) },
+  { name: "group normalisation", shapes: [[2, 5, 4, 6]], run: (x) => groupNorm(x, 2, 1e-5), offset: 3 },
+  { name: "group normalisation of vectors", shapes: [[3, 12]], run: (x) => groupNorm(x, 4, 1e-12) },
+  sampling("reflection padding 1", X, (x) => reflectionPad(x, 1)),
+  sampling("reflection padding 3", X, (x) => reflectionPad(x, 3)),
+  sampling("reflection padding of as much as there is", [1, 4, 5, 2], (x) => reflectionPad(x, 3)),
+  sampling("blur and halve", X, blurDownsample),
+  sampling("blur and halve odd edges", [2, 11, 9, 3], blurDownsample),
+  sampling("blur and halve the smallest image", [2, 2, 3, 1], blurDownsample),
+  sampling("bilinear doubling", X, bilinearUpsample),
+  sampling("bilinear doubling of one pixel", [2, 1, 3, 2], bilinearUpsample),
+  { name: "leaky relu", shapes: [X], run: (x) => tf.leakyRelu(x, 0.2) },
+  { name: "tanh", shapes: [X], run: (x) => tf.tanh(x) },
+  { name: "avgPool 2x2", shapes: [X], run: (x) => tf.avgPool(x as tf.Tensor4D, 2, 2, "valid"), linear: true },
   { name: "elu", shapes: [X], run: (x) => tf.elu(x) },
   {
     name: "attention gate",
