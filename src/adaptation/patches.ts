@@ -5,8 +5,6 @@ import {
   augmentIntensity,
   reflect,
 } from "../training/augmentation.js";
-import { type Batch, cut } from "../training/sampler.js";
-import type { Slices } from "../training/slices.js";
 import { type MatchingTemplate, matchPatch } from "./histogram.js";
 import type { Images } from "./types.js";
 
@@ -81,47 +79,11 @@ function tooBlack(em: Float32Array, limit: number | undefined): boolean {
   return black >= limit * em.length;
 }
 
-function finish(
-  em: Float32Array,
-  { size, augmentation, matching }: PatchOptions,
-  random: Random,
-): Float32Array {
-  const matched = matching && random.next() < matching.probability ? matchPatch(em, matching.template) : em;
-  return augmentIntensity(matched, size, augmentation, random);
-}
-
-/** Random augmented patches of labelled slices; every draw comes from the given generator. */
-export class LabelledPatches {
-  constructor(
-    private readonly slices: Slices,
-    private readonly options: PatchOptions,
-    private readonly random: Random,
-  ) {
-    if (slices.em.length === 0) throw new RangeError("there are no slices to draw patches from");
-  }
-
-  sample(count: number): Batch {
-    const { options, random } = this;
-    const { size, augmentation } = options;
-    const em = new Float32Array(count * size * size);
-    const labels = new Float32Array(count * size * size);
-    for (let n = 0; n < count; n++) {
-      let patch = this.anywhere();
-      for (let i = 1; i < TRIES && tooBlack(patch.em, options.blackLimit); i++) patch = this.anywhere();
-      const [image, truth] = augmentGeometry([patch.em, patch.labels] as const, size, augmentation, random);
-      em.set(finish(image, options, random), n * size * size);
-      labels.set(truth, n * size * size);
-    }
-    return { count, size, em, labels };
-  }
-
-  private anywhere() {
-    const { slices, random } = this;
-    const z = random.integer(slices.em.length);
-    const [x, y] = place(slices.width, slices.height, this.options.size, random);
-    return cut(slices, x, y, z, this.options.size);
-  }
-}
+/** For patches already turned: matches one with the probability asked for. */
+export const patchMatcher =
+  ({ template, probability }: PatchMatching) =>
+  (em: Float32Array, random: Random): Float32Array =>
+    random.next() < probability ? matchPatch(em, template) : em;
 
 /**
  * Random augmented patches of unlabelled stacks, which may differ in size: a slice is drawn in proportion to its area, so
@@ -130,6 +92,7 @@ export class LabelledPatches {
 export class UnlabelledPatches {
   private readonly stacks: readonly Images[];
   private readonly total: number;
+  private readonly match: ReturnType<typeof patchMatcher> | undefined;
 
   constructor(
     stacks: readonly Images[],
@@ -139,6 +102,7 @@ export class UnlabelledPatches {
     this.stacks = stacks.filter((stack) => stack.em.length > 0);
     this.total = this.stacks.reduce((sum, stack) => sum + area(stack), 0);
     if (this.total === 0) throw new RangeError("there are no images to draw patches from");
+    this.match = options.matching && patchMatcher(options.matching);
   }
 
   sample(count: number): ImageBatch {
@@ -149,7 +113,8 @@ export class UnlabelledPatches {
       let patch = this.anywhere();
       for (let i = 1; i < TRIES && tooBlack(patch, options.blackLimit); i++) patch = this.anywhere();
       const [image] = augmentGeometry([patch] as const, size, augmentation, random);
-      em.set(finish(image, options, random), n * size * size);
+      const matched = this.match ? this.match(image, random) : image;
+      em.set(augmentIntensity(matched, size, augmentation, random), n * size * size);
     }
     return { count, size, em };
   }

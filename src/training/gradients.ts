@@ -20,7 +20,10 @@ export interface GradientSource {
 const variableOf = (weight: tf.LayersModel["weights"][number]) =>
   (weight as unknown as { val: tf.Variable }).val;
 
-export const trainableVariables = (model: tf.LayersModel) => model.trainableWeights.map(variableOf);
+export const trainableVariables = (model: tf.LayersModel, frozen: ReadonlySet<string> = new Set()) =>
+  model.layers
+    .filter((layer) => !frozen.has(layer.name))
+    .flatMap((layer) => layer.trainableWeights.map(variableOf));
 
 /** Batch-norm means and variances. */
 export const movingVariables = (model: tf.LayersModel) => model.nonTrainableWeights.map(variableOf);
@@ -60,11 +63,13 @@ export class LocalGradients implements GradientSource {
   private readonly trainable: tf.Variable[];
   private readonly moving: tf.Variable[];
 
+  /** @param frozen names of layers that are not trained; their batch-norm statistics stay as well. */
   constructor(
     private readonly network: Network,
     private readonly loss: LossName,
+    private readonly frozen: ReadonlySet<string> = new Set(),
   ) {
-    this.trainable = trainableVariables(network.logits);
+    this.trainable = trainableVariables(network.logits, frozen);
     this.moving = movingVariables(network.logits);
   }
 
@@ -92,7 +97,7 @@ export class LocalGradients implements GradientSource {
         segmentationLoss(
           this.loss,
           y,
-          this.network.logits.apply(x, { training: true, dropoutSeed }) as tf.Tensor,
+          this.network.logits.apply(x, { training: true, dropoutSeed, frozen: this.frozen }) as tf.Tensor,
         ),
       this.trainable,
     );

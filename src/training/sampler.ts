@@ -1,5 +1,11 @@
 import { mix, Random } from "../network/random.js";
-import { type AugmentationOptions, augment, type Patch, reflect } from "./augmentation.js";
+import {
+  type AugmentationOptions,
+  augmentGeometry,
+  augmentIntensity,
+  type Patch,
+  reflect,
+} from "./augmentation.js";
 import type { Slices } from "./slices.js";
 
 /** [N, size, size, 1] of EM (0..1) and labels (0..1), ready to become tensors. */
@@ -44,18 +50,22 @@ export class PatchSampler {
     /** Of the order of the grid's cells. */
     private readonly seed: number,
     private readonly random: Random,
+    /** What is done to the EM of a patch after it was turned and before its intensities are augmented. */
+    private readonly change: (em: Float32Array, random: Random) => Float32Array = (em) => em,
   ) {}
 
   /** The next `count` patches. @param first how many patches were drawn before, in all. */
   sample(count: number, first: number): Batch {
-    const { size } = this;
+    const { size, augmentation, random } = this;
     const em = new Float32Array(count * size * size);
     const labels = new Float32Array(count * size * size);
     for (let n = 0; n < count; n++) {
       const [x, y, z] = this.crops === "grid" ? this.cell(first + n) : this.anywhere();
-      const patch = augment(cut(this.slices, x, y, z, size), this.augmentation, this.random);
-      em.set(patch.em, n * size * size);
-      labels.set(patch.labels, n * size * size);
+      const patch = cut(this.slices, x, y, z, size);
+      const [image, truth] = augmentGeometry([patch.em, patch.labels] as const, size, augmentation, random);
+      const changed = this.change(image, random);
+      em.set(augmentIntensity(changed, size, augmentation, random), n * size * size);
+      labels.set(truth, n * size * size);
     }
     return { count, size, em, labels };
   }

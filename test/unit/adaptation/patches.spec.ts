@@ -1,13 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { histogramOf, matchingTemplate, matchPatch } from "../../../src/adaptation/histogram.js";
 import {
-  LabelledPatches,
   PAPER_AUGMENTATION,
+  patchMatcher,
   REDUCED_AUGMENTATION,
   UnlabelledPatches,
 } from "../../../src/adaptation/patches.js";
 import type { Images } from "../../../src/adaptation/types.js";
 import { Random } from "../../../src/network/random.js";
+import { PatchSampler } from "../../../src/training/sampler.js";
 import type { Slices } from "../../../src/training/slices.js";
 
 const plain = { d4: false, rotation: 0, jitter: 0, noise: 0, blur: 0 };
@@ -43,11 +44,8 @@ describe("patches", () => {
 
   it("keep labels on their EM, whatever the geometry", () => {
     const slices = noise(40, 30, 3, 2);
-    const { em, labels } = new LabelledPatches(
-      slices,
-      { size: 16, augmentation: PAPER_AUGMENTATION },
-      new Random(4),
-    ).sample(6);
+    const sampler = new PatchSampler(slices, 16, PAPER_AUGMENTATION, "random", 1, new Random(4));
+    const { em, labels } = sampler.sample(6, 0);
     expect(labels).toEqual(em);
     expect(new Set(em).size).toBeGreaterThan(100);
   });
@@ -55,18 +53,17 @@ describe("patches", () => {
   it("repeat with the generator's state", () => {
     const slices = noise(40, 30, 3, 2);
     const template = matchingTemplate(histogramOf(noise(9, 9, 1, 3).em));
-    const options = {
-      size: 16,
-      augmentation: { ...REDUCED_AUGMENTATION, noise: 0.1 },
-      matching: { template, probability: 0.5 },
-    };
+    const augmentation = { ...REDUCED_AUGMENTATION, noise: 0.1 };
+    const matching = { template, probability: 0.5 };
     const random = new Random(6);
-    const patches = new LabelledPatches(slices, options, random);
-    patches.sample(3);
+    const labelled = new PatchSampler(slices, 16, augmentation, "random", 1, random, patchMatcher(matching));
+    const unlabelled = new UnlabelledPatches([slices], { size: 16, augmentation, matching }, random);
+    labelled.sample(3, 0);
+    unlabelled.sample(2);
     const { state } = random;
-    const next = patches.sample(3);
-    const again = new LabelledPatches(slices, options, new Random(state)).sample(3);
-    expect(again).toEqual(next);
+    const next = [labelled.sample(3, 3), unlabelled.sample(2)];
+    random.restore(state);
+    expect([labelled.sample(3, 3), unlabelled.sample(2)]).toEqual(next);
   });
 
   it("are matched with the probability asked for", () => {
@@ -110,6 +107,5 @@ describe("patches", () => {
   it("need images", () => {
     const options = { size: 16, augmentation: plain };
     expect(() => new UnlabelledPatches([stack(8, 8, [])], options, new Random(1))).toThrow(/no images/);
-    expect(() => new LabelledPatches(stack(8, 8, []), options, new Random(1))).toThrow(/no slices/);
   });
 });

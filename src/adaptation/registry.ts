@@ -1,0 +1,21 @@
+import { AdaptationError, type Strategy, type StrategyId } from "./types.js";
+
+const absent = (id: StrategyId) => async (): Promise<Strategy> => {
+  throw new AdaptationError(id, "is not part of this build");
+};
+
+/** Every strategy, loaded when asked for, so that the browser fetches only what it runs. */
+export const STRATEGIES: Readonly<Record<StrategyId, () => Promise<Strategy>>> = {
+  "source-only": async () => (await import("./source_only.js")).sourceOnly,
+  "histogram-matching": async () => (await import("./histogram_matching.js")).histogramMatching,
+  "histogram-matching-online": async () => (await import("./histogram_matching.js")).histogramMatchingOnline,
+  cut: absent("cut"),
+  fastcut: absent("fastcut"),
+  "self-supervised": absent("self-supervised"),
+  "attention-y-net": absent("attention-y-net"),
+  "y-net": absent("y-net"),
+  "damt-net": absent("damt-net"),
+  "target-statistics": absent("target-statistics"),
+  "target-statistics-matched": absent("target-statistics-matched"),
+  "self-training": absent("self-training"),
+};
