@@ -67,7 +67,10 @@ export interface AdaptationOutcome {
   readonly totalSteps: number;
 }
 
-/** Lets signals and messages in: on WebAssembly a step is computed without ever leaving the microtasks. */
+/** Steps may take this long, together, before signals and messages are let in. */
+const BREATH_MS = 10;
+
+/** Leaves the microtasks: on WebAssembly a step is computed without ever doing so. */
 const breathe = () => new Promise<void>((resolve) => setTimeout(resolve, 0));
 
 const freshPlateau = () => ({ best: Number.POSITIVE_INFINITY, waited: 0, scale: 1 });
@@ -90,6 +93,7 @@ class Engine {
   private readonly networks: Readonly<Record<string, tf.LayersModel>>;
   private progress: AdaptationProgress;
   private bestWeights: NamedArrays = {};
+  private breathed = 0;
 
   constructor(
     private readonly job: AdaptationJob,
@@ -135,7 +139,10 @@ class Engine {
         plateau,
       );
       for (;;) {
-        await breathe();
+        if (performance.now() - this.breathed >= BREATH_MS) {
+          await breathe();
+          this.breathed = performance.now();
+        }
         const ended = this.hasEnded(options);
         const { step, scored } = this.progress;
         const due = options.scoreEvery > 0 && step % options.scoreEvery === 0 && !(ended && last);
