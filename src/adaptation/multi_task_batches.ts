@@ -10,6 +10,8 @@ import type { Images } from "./types.js";
 export interface CutPatch {
   readonly em: Float32Array;
   readonly labels: Float32Array | null;
+  /** Whether it is of the source, whose look may be matched to the target's. */
+  readonly source: boolean;
 }
 
 /** [N, size, size, 1] of EM, all of one domain; labels only where the domain has them. */
@@ -39,9 +41,11 @@ export class PatchSet {
     private readonly stack: Images | Slices,
     private readonly places: readonly Place[],
     readonly size: number,
+    private readonly source: boolean,
   ) {}
 
   /**
+   * @param source whether the slices are of the source.
    * @param blackLimit fraction of black pixels from which a patch is left out.
    * @throws RangeError when there are no slices, or they are black.
    */
@@ -49,6 +53,7 @@ export class PatchSet {
     stack: Images | Slices,
     count: number,
     size: number,
+    source: boolean,
     random: Random,
     blackLimit = 0.5,
   ): PatchSet {
@@ -67,7 +72,7 @@ export class PatchSet {
       } else if (++misses >= MOST_MISSES)
         throw new RangeError(`patches of ${size} pixels are at least ${100 * blackLimit} % black everywhere`);
     }
-    return new PatchSet(stack, places, size);
+    return new PatchSet(stack, places, size, source);
   }
 
   get count(): number {
@@ -76,16 +81,16 @@ export class PatchSet {
 
   /** The first `count` patches, and the others. */
   split(count: number): [PatchSet, PatchSet] {
-    const part = (places: readonly Place[]) => new PatchSet(this.stack, places, this.size);
+    const part = (places: readonly Place[]) => new PatchSet(this.stack, places, this.size, this.source);
     return [part(this.places.slice(0, count)), part(this.places.slice(count))];
   }
 
   cut(index: number): CutPatch {
-    const { stack, size } = this;
+    const { stack, size, source } = this;
     const { slice, x, y } = this.places[index];
     const square = (images: readonly Uint8Array[]) =>
       cutImage(images[slice], [stack.width, stack.height], [x, y], size);
-    return { em: square(stack.em), labels: "labels" in stack ? square(stack.labels) : null };
+    return { em: square(stack.em), labels: "labels" in stack ? square(stack.labels) : null, source };
   }
 }
 
@@ -164,7 +169,7 @@ export class CoinFlips {
 
 /**
  * Augments patches of one domain and puts them together. Geometry is the same for EM and labels, which stay soft where it
- * interpolates; matching comes between geometry and intensities.
+ * interpolates; matching (of source patches) comes between geometry and intensities.
  */
 export function assemble(
   patches: readonly CutPatch[],
@@ -179,8 +184,8 @@ export function assemble(
   patches.forEach((patch, n) => {
     const images = patch.labels ? [patch.em, patch.labels] : [patch.em];
     const [image, truth] = augmentGeometry(images, size, augmentation, random);
-    const matched =
-      matching && random.next() < matching.probability ? matchPatch(image, matching.template) : image;
+    const match = matching && patch.source && random.next() < matching.probability;
+    const matched = match ? matchPatch(image, matching.template) : image;
     em.set(augmentIntensity(matched, size, augmentation, random), n * size * size);
     labels?.set(truth, n * size * size);
   });

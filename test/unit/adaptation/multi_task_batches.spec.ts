@@ -17,7 +17,7 @@ const values = ({ em }: { em: Float32Array }) => [...em].map((value) => Math.rou
 
 describe("sets of patches drawn once", () => {
   it("take one patch of each slice in turn, and none that is half black", () => {
-    const set = PatchSet.draw(slices, 30, 4, new Random(1));
+    const set = PatchSet.draw(slices, 30, 4, true, new Random(1));
     expect(set.count).toBe(30);
     const zs = Array.from({ length: 30 }, (_, i) => Math.max(...values(set.cut(i))) >> 6);
     for (const z of [0, 1, 2]) expect(zs.filter((other) => other === z).length).toBeGreaterThanOrEqual(5);
@@ -26,19 +26,19 @@ describe("sets of patches drawn once", () => {
       expect(black).toBeLessThan(8);
       expect(set.cut(i).labels?.every((label) => Math.abs(label * 255 - 50 * zs[i]) < 1e-4)).toBe(true);
     }
-    expect(PatchSet.draw(slices, 30, 4, new Random(1)).cut(7)).toEqual(set.cut(7));
+    expect(PatchSet.draw(slices, 30, 4, true, new Random(1)).cut(7)).toEqual(set.cut(7));
   });
 
   it("have no labels where the images have none, and refuse what is black or empty", () => {
     const images = { width: 16, height: 8, em: slices.em };
-    expect(PatchSet.draw(images, 1, 4, new Random(1)).cut(0).labels).toBeNull();
+    expect(PatchSet.draw(images, 1, 4, true, new Random(1)).cut(0).labels).toBeNull();
     const black = { width: 16, height: 8, em: [new Uint8Array(128)] };
-    expect(() => PatchSet.draw(black, 1, 4, new Random(1))).toThrow(/black everywhere/);
-    expect(() => PatchSet.draw({ ...black, em: [] }, 1, 4, new Random(1))).toThrow(/no slices/);
+    expect(() => PatchSet.draw(black, 1, 4, true, new Random(1))).toThrow(/black everywhere/);
+    expect(() => PatchSet.draw({ ...black, em: [] }, 1, 4, true, new Random(1))).toThrow(/no slices/);
   });
 
   it("stream set after set, in another order each time, the same wherever one begins", () => {
-    const [first, second] = PatchSet.draw(slices, 8, 4, new Random(2)).split(5);
+    const [first, second] = PatchSet.draw(slices, 8, 4, true, new Random(2)).split(5);
     expect([first.count, second.count]).toEqual([5, 3]);
     const stream = () => new PatchStream([first, second], 9);
     const read = (from: number, count: number) => {
@@ -87,6 +87,7 @@ describe("batches of one domain", () => {
   const patch = (labelled: boolean) => ({
     em: Float32Array.from({ length: 64 }, (_, i) => (i + 1) / 64),
     labels: labelled ? Float32Array.from({ length: 64 }, (_, i) => (i % 8 < 4 ? 1 : 0)) : null,
+    source: true,
   });
 
   it("turn EM and labels alike, and leave rotated labels soft", () => {
@@ -114,5 +115,13 @@ describe("batches of one domain", () => {
     }
     // Binomial of 400 coins: 200, standard deviation 10.
     expect(Math.abs(count - 200)).toBeLessThan(40);
+    const target = assemble(
+      [{ ...patch(false), source: false }],
+      8,
+      plain,
+      { template, probability: 1 },
+      new Random(4),
+    );
+    expect([...target.em]).toEqual([...raw]);
   });
 });
