@@ -24,18 +24,7 @@ function zeros(x: tf.Tensor4D, axis: Side, before: number, after: number): tf.Te
   return tf.pad(x, pads) as tf.Tensor4D;
 }
 
-/** The even- and odd-numbered parts along an axis of even length. */
-function deinterleave(x: tf.Tensor4D, axis: Side): [even: tf.Tensor4D, odd: tf.Tensor4D] {
-  const [n, h, w, c] = x.shape;
-  const [outer, inner] = axis === 1 ? [n * (h / 2), w * c] : [n * h * (w / 2), c];
-  const shape: [number, number, number, number] = axis === 1 ? [n, h / 2, w, c] : [n, h, w / 2, c];
-  const pairs = tf.reshape(x, [outer, 2 * inner]) as tf.Tensor2D;
-  const take = (at: number) =>
-    tf.reshape(tf.slice(pairs, [0, at * inner], [outer, inner]), shape) as tf.Tensor4D;
-  return [take(0), take(1)];
-}
-
-/** The inverse of `deinterleave`. */
+/** even[0], odd[0], even[1], ... along an axis. */
 function interleave(even: tf.Tensor4D, odd: tf.Tensor4D, axis: Side): tf.Tensor4D {
   const [n, h, w, c] = even.shape;
   const [outer, inner] = axis === 1 ? [n * h, w * c] : [n * h * w, c];
@@ -50,7 +39,8 @@ function checkReflection(shape: readonly number[], size: number): void {
     );
 }
 
-const mirrored = (x: tf.Tensor4D, size: number) =>
+/** Border by reflection without ("reflect") or with ("symmetric") the edge itself. */
+const bordered = (x: tf.Tensor4D, size: number, mode: "reflect" | "symmetric") =>
   tf.mirrorPad(
     x,
     [
@@ -59,19 +49,22 @@ const mirrored = (x: tf.Tensor4D, size: number) =>
       [size, size],
       [0, 0],
     ],
-    "reflect",
+    mode,
   ) as tf.Tensor4D;
 
 /** The adjoint of a reflection: what was copied into the border goes back to where it came from. */
 function unreflect(dy: tf.Tensor4D, axis: Side, size: number): tf.Tensor4D {
   const length = dy.shape[axis] - 2 * size;
-  const first = tf.reverse(part(dy, axis, 0, size), axis) as tf.Tensor4D;
-  const last = tf.reverse(part(dy, axis, size + length, size), axis) as tf.Tensor4D;
-  return tf.addN([
-    part(dy, axis, size, length),
-    zeros(first, axis, 1, length - size - 1),
-    zeros(last, axis, length - size - 1, 1),
-  ]);
+  const folded = (x: tf.Tensor4D, to: number, from: number) =>
+    tf.add(part(x, axis, to, size), tf.reverse(part(x, axis, from, size), axis)) as tf.Tensor4D;
+  const left = tf.concat(
+    [part(dy, axis, size, 1), folded(dy, size + 1, 0), part(dy, axis, 2 * size + 1, length - 1)],
+    axis,
+  );
+  const last = length - 1;
+  const right = folded(left, last - size, length);
+  const start = last > size ? [part(left, axis, 0, last - size)] : [];
+  return tf.concat([...start, right, part(left, axis, last, 1)], axis);
 }
 
 /**
@@ -82,16 +75,17 @@ function unreflect(dy: tf.Tensor4D, axis: Side, size: number): tf.Tensor4D {
 export function reflectionPad(x: tf.Tensor4D, size: number): tf.Tensor4D {
   checkReflection(x.shape, size);
   const op = tf.customGrad((input) => ({
-    value: mirrored(input as tf.Tensor4D, size),
+    value: bordered(input as tf.Tensor4D, size, "reflect"),
     gradFunc: (dy: tf.Tensor) => unreflect(unreflect(dy as tf.Tensor4D, 1, size), 2, size),
   }));
   return op(x) as tf.Tensor4D;
 }
 
-/** [1, 2, 1] x [1, 2, 1] / 16 for each of `channels` maps. */
-function blurFilter(channels: number): tf.Tensor4D {
-  const weights = [1, 2, 1, 2, 4, 2, 1, 2, 1].map((v) => v / 16);
-  return tf.tile(tf.tensor4d(weights, [3, 3, 1, 1]), [1, 1, channels, 1]);
+/** The same separable filter for each of `channels` maps. */
+function filter(weights: readonly number[], divisor: number, channels: number): tf.Tensor4D {
+  const size = weights.length;
+  const square = weights.flatMap((a) => weights.map((b) => (a * b) / divisor ** 2));
+  return tf.tile(tf.tensor4d(square, [size, size, 1, 1]), [1, 1, channels, 1]);
 }
 
 /**
@@ -120,45 +114,35 @@ export function blurDownsample(x: tf.Tensor4D): tf.Tensor4D {
   checkReflection(x.shape, 1);
   const [, height, width, channels] = x.shape;
   const op = tf.customGrad((input) => ({
-    value: tf.depthwiseConv2d(mirrored(input as tf.Tensor4D, 1), blurFilter(channels), 2, "valid"),
+    value: tf.depthwiseConv2d(
+      bordered(input as tf.Tensor4D, 1, "reflect"),
+      filter([1, 2, 1], 4, channels),
+      2,
+      "valid",
+    ),
     gradFunc: (dy: tf.Tensor) => unblur(unblur(dy as tf.Tensor4D, 1, height), 2, width),
   }));
   return op(x) as tf.Tensor4D;
 }
 
 /**
- * One axis of the doubling: between x[i - 1] and x[i] lie 3/4 x[i] + 1/4 x[i - 1] and (after the middle) the other way
- * round; the ends are repeated.
- */
-function double(x: tf.Tensor4D, axis: Side): tf.Tensor4D {
-  const n = x.shape[axis];
-  const near = tf.mul(x, 0.75) as tf.Tensor4D;
-  const far = tf.mul(x, 0.25) as tf.Tensor4D;
-  const [first, last] = [part(far, axis, 0, 1), part(far, axis, n - 1, 1)];
-  const before = n > 1 ? tf.concat([first, part(far, axis, 0, n - 1)], axis) : far;
-  const after = n > 1 ? tf.concat([part(far, axis, 1, n - 1), last], axis) : far;
-  return interleave(tf.add(near, before) as tf.Tensor4D, tf.add(near, after) as tf.Tensor4D, axis);
-}
-
-/** The adjoint of `double`: the same filter read at every other pixel, the ends again repeated. */
-function undouble(dy: tf.Tensor4D, axis: Side): tf.Tensor4D {
-  const [even, odd] = deinterleave(dy, axis);
-  const n = even.shape[axis];
-  const shifted = (near: tf.Tensor4D, far: tf.Tensor4D) => (n > 1 ? tf.concat([near, far], axis) : near);
-  const next = n > 1 ? shifted(part(even, axis, 1, n - 1), part(odd, axis, n - 1, 1)) : odd;
-  const previous = n > 1 ? shifted(part(even, axis, 0, 1), part(odd, axis, 0, n - 1)) : even;
-  return tf.add(tf.mul(tf.add(even, odd), 0.75), tf.mul(tf.add(next, previous), 0.25)) as tf.Tensor4D;
-}
-
-/**
- * Bilinear doubling of an image's edges as PyTorch has it with `align_corners=False` (half-pixel centres, ends repeated). The
- * gradient of `tf.image.resizeBilinear` is wrong with half-pixel centres, on every backend.
+ * Bilinear doubling of an image's edges as PyTorch has it with `align_corners=False` (half-pixel centres, ends repeated): a new
+ * pixel is 3/4 of the near and 1/4 of the far one. The gradient of `tf.image.resizeBilinear` is wrong with half-pixel
+ * centres, on every backend; the right one is the filter [1, 3, 3, 1] / 4 along both axes, read at every other pixel, the
+ * ends again repeated.
  * @param x [N, H, W, C] @returns [N, 2 H, 2 W, C]
  */
 export function bilinearUpsample(x: tf.Tensor4D): tf.Tensor4D {
+  const [, height, width, channels] = x.shape;
   const op = tf.customGrad((input) => ({
-    value: double(double(input as tf.Tensor4D, 1), 2),
-    gradFunc: (dy: tf.Tensor) => undouble(undouble(dy as tf.Tensor4D, 2), 1),
+    value: tf.image.resizeBilinear(input as tf.Tensor4D, [2 * height, 2 * width], false, true),
+    gradFunc: (dy: tf.Tensor) =>
+      tf.depthwiseConv2d(
+        bordered(dy as tf.Tensor4D, 1, "symmetric"),
+        filter([1, 3, 3, 1], 4, channels),
+        2,
+        "valid",
+      ),
   }));
   return op(x) as tf.Tensor4D;
 }
