@@ -9,6 +9,7 @@ import { exposeApi } from "./expose.js";
 import {
   type DeviceLostMessage,
   type InferenceApi,
+  isOutOfMemory,
   type ModelReference,
   OutOfMemoryError,
   type WorkerOptions,
@@ -87,16 +88,6 @@ async function readModel({ id, url, digest }: ModelReference): Promise<Loaded> {
 
 function build(model: ModelPackage): Promise<Predictor> {
   return createPredictor(model, status().backend, { maxTilePixels: TILE_PIXELS[tileStep] });
-}
-
-/** Whether the engine said that it has no memory: a GPU's error scope, or WebAssembly's allocator. */
-function isOutOfMemory(error: unknown): boolean {
-  return (
-    error instanceof Error &&
-    /out[ -]of[ -]memory|cannot enlarge memory|allocation failed|\bOOM\b|exceeds the max buffer size/i.test(
-      error.message,
-    )
-  );
 }
 
 async function predict(

@@ -59,3 +59,13 @@ export interface DeviceLostMessage {
 export class OutOfMemoryError extends Error {
   override name = "OutOfMemoryError";
 }
+
+/** Whether the engine said that it has no memory: a GPU's error scope, or WebAssembly's allocator. */
+export function isOutOfMemory(error: unknown): boolean {
+  return (
+    error instanceof Error &&
+    /out[ -]of[ -]memory|cannot enlarge memory|allocation failed|\bOOM\b|exceeds the max buffer size/i.test(
+      error.message,
+    )
+  );
+}

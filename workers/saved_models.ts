@@ -81,8 +81,7 @@ export class SavedModels {
    */
   async save(id: string, zip: Uint8Array<ArrayBuffer>): Promise<ModelEntry> {
     if (!ID.test(id)) throw new SavedModelError(`"${id.slice(0, 64)}" cannot be the id of a saved model`);
-    const model = await readPackage(id, zipFiles(new ZipArchive(zip, PACKAGE_LIMITS)));
-    const entry = indexEntry(model);
+    const entry = await checkArchive(id, zip);
     const saved = await this.list();
     const same = saved.find((other) => other.id === id);
     if (same?.digest === entry.digest) return same;
@@ -131,6 +130,14 @@ export class SavedModels {
     });
     return this.opening;
   }
+}
+
+/**
+ * Checks a package in a .zip file, all of it. @returns What a list says of it.
+ * @throws ModelError, ZipError when it is no sound package.
+ */
+export async function checkArchive(id: string, zip: Uint8Array): Promise<ModelEntry> {
+  return indexEntry(await readPackage(id, zipFiles(new ZipArchive(zip, PACKAGE_LIMITS))));
 }
 
 /** What to tell somebody who opens a link to a model that only another browser has. */

@@ -72,7 +72,7 @@ export async function sourceModelOf(
 }
 
 /** Whether each level's kernel is among the weights, so that a lie about the filters cannot allocate more than the file has. */
-function hasLevels({ weightSpecs }: ModelPackage, filters: readonly number[]): boolean {
+function hasLevels({ weightSpecs }: Pick<ModelPackage, "weightSpecs">, filters: readonly number[]): boolean {
   const kernels = weightSpecs.map(({ shape }) => shape.join());
   return filters.every((count) => {
     const levels = filters.filter((other) => other === count).length;
@@ -80,7 +80,7 @@ function hasLevels({ weightSpecs }: ModelPackage, filters: readonly number[]): b
   });
 }
 
-function notThatNetwork({ id }: ModelPackage): Error {
+function notThatNetwork({ id }: Pick<ModelPackage, "id">): Error {
   return new Error(
     `the model ${id} is not the one Attention U-Net that it was trained with (a chain of networks, or one from elsewhere): adapt from a source-only model`,
   );

@@ -1,0 +1,87 @@
+import { parseDocument } from "yaml";
+import { snapshotWeights } from "../src/experiment/snapshot.js";
+import { encodePackage } from "../src/model/encode.js";
+import { type FileFetcher, LIMITS } from "../src/model/limits.js";
+import type { ModelPackage } from "../src/model/types.js";
+import type { AdaptationRequest } from "./adaptation_api.js";
+import type { Adapted } from "./adaptation_session.js";
+import { packArchive } from "./saved_models.js";
+
+const LONGEST_NAME = 128;
+const LONGEST_DESCRIPTION = 1024;
+const OWN_ID = /^adapted-\d{8}-\d{6}-/;
+
+/** Id of an adapted package: when it was made, and from which model. */
+export function adaptedId(source: string, when: Date): string {
+  const [date, time] = when.toISOString().slice(0, 19).replaceAll(/[-:]/g, "").split("T");
+  const from = source.replace(OWN_ID, "").replaceAll(".", "-");
+  return `adapted-${date}-${time}-${from}`.slice(0, 64);
+}
+
+/** The licence of a package, which one made from it keeps; undefined where it names none. */
+export async function licenceOf(files: FileFetcher): Promise<string | undefined> {
+  const bytes = await files("rdf.yaml", { maxBytes: LIMITS.rdfBytes });
+  const document = parseDocument(new TextDecoder().decode(bytes), { schema: "core", logLevel: "silent" });
+  const licence = document.get("license");
+  return typeof licence === "string" && /^[A-Za-z0-9.+-]{1,64}$/.test(licence) ? licence : undefined;
+}
+
+const cut = (text: string, most: number) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
+
+/** What an adapted package is made from. */
+export interface PackageBase {
+  readonly model: ModelPackage;
+  readonly licence: string | undefined;
+  readonly when: Date;
+}
+
+/**
+ * The adapted network as a package like any other: the source's description and all that is known of the source, with what
+ * was done to it.
+ * @returns The package as a .zip file.
+ */
+export async function packageAdapted(
+  id: string,
+  { model, licence, when }: PackageBase,
+  { title, snapshot, settings, kept, before, criterion, stopped }: Adapted,
+  request: AdaptationRequest,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const { formatVersion: _version, files: _files, ...config } = model.config;
+  const { stacks, geometry, window, eightBit, target, seed } = request;
+  const base = model.name.replace(/ adapted to .*$/, "");
+  const files = await encodePackage(id, {
+    name: cut(`${base} adapted to ${target}`, LONGEST_NAME),
+    description: cut(
+      `${base}, adapted to ${target} in the viewer by ${title.toLowerCase()}, without labels: ` +
+        `solidity there ${before.solidity.toFixed(3)} before, ${kept.solidity.toFixed(3)} after. ${model.description}`,
+      LONGEST_DESCRIPTION,
+    ),
+    topology: snapshot.topology,
+    weights: await snapshotWeights(snapshot),
+    license: licence,
+    timestamp: when.toISOString(),
+    config: {
+      ...config,
+      strategy: request.strategy,
+      target,
+      field: snapshot.field,
+      window: eightBit ? window : config.window,
+      selection: { criterion, step: kept.step },
+      training: {
+        command: "viewer: Adapt this model to this volume",
+        seed,
+        settings: {
+          ...settings,
+          adaptedFrom: { id: model.id, digest: model.digest },
+          stacks: stacks.map(({ columns, rows, slices }) => ({ columns, rows, slices })),
+          scale: geometry.scale,
+          sliceAxis: geometry.sliceAxis,
+          stopped,
+        },
+      },
+      // Scores are those of other weights.
+      scores: [],
+    },
+  });
+  return packArchive(files);
+}
