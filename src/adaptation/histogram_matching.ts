@@ -2,9 +2,8 @@ import { type MatchingTemplate, matchSlices, templateOf } from "./histogram.js";
 import { supervisedDefaults, superviseOn } from "./source_only.js";
 import { AdaptationError, type Strategy, type StrategyId, type StrategyInput } from "./types.js";
 
-/** @throws AdaptationError when the source is missing, or the target has nothing to match. */
-export function targetTemplate(strategy: StrategyId, input: StrategyInput): MatchingTemplate {
-  if (!input.source) throw new AdaptationError(strategy, "needs the labelled source");
+/** @throws AdaptationError when the target has nothing to match. */
+export function targetTemplate(strategy: StrategyId, input: Pick<StrategyInput, "target">): MatchingTemplate {
   if (input.target.every((stack) => stack.em.length === 0))
     throw new AdaptationError(strategy, "needs images of the target");
   try {
@@ -26,8 +25,9 @@ export const histogramMatching: Strategy = {
   stages: ["train"],
   defaults: (protocol, sizes) => supervisedDefaults("histogram-matching", protocol, sizes),
   async start(input) {
+    if (!input.source) throw new AdaptationError("histogram-matching", "needs the labelled source");
+    const { train, validation } = input.source;
     const template = targetTemplate("histogram-matching", input);
-    const { train, validation } = input.source!;
     return superviseOn("histogram-matching", input, {
       train: matchSlices(train, template),
       validation: matchSlices(validation, template),
@@ -45,8 +45,9 @@ export const histogramMatchingOnline: Strategy = {
   stages: ["train"],
   defaults: (protocol, sizes) => supervisedDefaults("histogram-matching-online", protocol, sizes),
   async start(input) {
+    if (!input.source) throw new AdaptationError("histogram-matching-online", "needs the labelled source");
+    const { train, validation } = input.source;
     const template = targetTemplate("histogram-matching-online", input);
-    const { train, validation } = input.source!;
     return superviseOn("histogram-matching-online", input, {
       train,
       validation: matchSlices(validation, template),

@@ -15,7 +15,7 @@ export const STRATEGIES: Readonly<Record<StrategyId, () => Promise<Strategy>>> =
   "attention-y-net": absent("attention-y-net"),
   "y-net": absent("y-net"),
   "damt-net": absent("damt-net"),
-  "target-statistics": absent("target-statistics"),
-  "target-statistics-matched": absent("target-statistics-matched"),
+  "target-statistics": async () => (await import("./target_statistics.js")).targetStatistics,
+  "target-statistics-matched": async () => (await import("./target_statistics.js")).targetStatisticsMatched,
   "self-training": absent("self-training"),
 };

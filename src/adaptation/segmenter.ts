@@ -92,13 +92,6 @@ export function segmentationStage(training: SegmentationTraining): Stage {
   };
 }
 
-/** The network as it stands, without its dropout layers: for snapshots and packages. The caller disposes the model. */
-export function withoutDropout(model: tf.LayersModel, options: AttentionUNetOptions): tf.LayersModel {
-  const copy = buildAttentionUNet({ ...options, dropout: "none" }).model;
-  copyWeights(model, copy);
-  return copy;
-}
-
 /** Gives `to`, of the same layers (but for those without weights), the weights of `from`. */
 export function copyWeights(from: tf.LayersModel, to: tf.LayersModel): void {
   const values = variablesOf(from);

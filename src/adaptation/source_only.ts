@@ -1,16 +1,9 @@
 import { NORMALISED_NETWORK, PAPER_NETWORK } from "../network/attention_unet.js";
+import { inferenceCopy } from "../network/graft.js";
 import { Random } from "../network/random.js";
 import type { Slices } from "../training/slices.js";
 import { PAPER_AUGMENTATION, type PatchMatching, REDUCED_AUGMENTATION } from "./patches.js";
-import {
-  ADAMW,
-  lossOf,
-  SGD,
-  segmentationStage,
-  sourceEpoch,
-  startSegmenter,
-  withoutDropout,
-} from "./segmenter.js";
+import { ADAMW, lossOf, SGD, segmentationStage, sourceEpoch, startSegmenter } from "./segmenter.js";
 import { readOptions } from "./settings.js";
 import {
   AdaptationError,
@@ -119,7 +112,7 @@ export function superviseOn(
         crops: options.grid ? "grid" : "random",
         random,
       }),
-    snapshot: async () => withoutDropout(network.model, settings.network),
+    snapshot: async () => inferenceCopy(network.model),
     validation: data.validation.em.length > 0 ? data.validation : null,
     dispose: () => network.model.dispose(),
   };

@@ -9,6 +9,7 @@ import {
   runAdaptation,
 } from "../../src/adaptation/engine.js";
 import type { Images, StageSettings, Strategy, StrategyInput } from "../../src/adaptation/types.js";
+import { tf } from "../../src/kernels/tf.js";
 import type { AttentionUNetOptions } from "../../src/network/attention_unet.js";
 import { NORMALISED_NETWORK } from "../../src/network/attention_unet.js";
 import { Random } from "../../src/network/random.js";
@@ -135,3 +136,31 @@ export async function record(
 }
 
 export const lossesOf = (recording: Recording) => recording.steps.map(({ losses }) => losses);
+
+/** Foreground IoU of a snapshot at 0.5 over whole slices. */
+export async function iouOf(
+  snapshot: tf.LayersModel,
+  { width, height, em, labels }: Slices,
+): Promise<number> {
+  let both = 0;
+  let either = 0;
+  for (let z = 0; z < em.length; z++) {
+    const output = tf.tidy(
+      () =>
+        snapshot.predict(
+          tf.tensor4d(
+            Float32Array.from(em[z], (v) => v / 255),
+            [1, height, width, 1],
+          ),
+        ) as tf.Tensor,
+    );
+    const p = await output.data();
+    output.dispose();
+    for (let i = 0; i < p.length; i++) {
+      const [predicted, truth] = [p[i] >= 0.5, labels[z][i] > 127];
+      if (predicted && truth) both++;
+      if (predicted || truth) either++;
+    }
+  }
+  return either > 0 ? both / either : 0;
+}
