@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { beforeAll, describe, expect, it } from "vitest";
-import { sourceModelOf, sourceNetworkOf } from "../../../src/adaptation/source_model.js";
+import { sourceModelOf } from "../../../src/adaptation/source_model.js";
+import { sourceNetworkOf } from "../../../src/adaptation/source_network.js";
 import { tf } from "../../../src/kernels/tf.js";
 import { readPackageFolder } from "../../../src/model/read_node.js";
 import type { ModelPackage } from "../../../src/model/types.js";
