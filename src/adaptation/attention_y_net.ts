@@ -10,7 +10,7 @@ import type { MatchingTemplate } from "./histogram.js";
 import { targetTemplate } from "./histogram_matching.js";
 import { PatchSet } from "./multi_task_batches.js";
 import { PAPER_AUGMENTATION, REDUCED_AUGMENTATION } from "./patches.js";
-import { ADAM, ADAMW, copyWeights, lossOf, SGD, startSegmenter } from "./segmenter.js";
+import { ADAM, ADAMW, lossOf, SGD, startSegmenter } from "./segmenter.js";
 import { readOptions } from "./settings.js";
 import {
   AdaptationError,
@@ -79,7 +79,7 @@ class AttentionYNetRun implements StrategyRun {
     const start = this.options.initial ? startSegmenter(ID, settings.network, model) : null;
     this.network = buildAttentionYNet(settings.network);
     if (start) {
-      copyWeights(start.model, this.network.segmenter);
+      this.network.segmenter.setWeights(start.model.getWeights());
       start.model.dispose();
     }
     this.networks = { network: this.network.logits };

@@ -114,8 +114,10 @@ function motionKernel(random: Random): Float32Array {
  *
  * Other than there, the geometric changes are composed into one map and the image interpolated once, and reflection beyond the slice
  * leaves the edge pixel single everywhere.
+ *
+ * @param probability of a crop to be changed at all; the authors' is 0.25.
  */
-export function planCrop(plane: Plane, size: number, random: Random): CropPlan {
+export function planCrop(plane: Plane, size: number, random: Random, probability = 0.25): CropPlan {
   const [width, height] = [Math.max(plane.width, size), Math.max(plane.height, size)];
   const margin = translation(
     -Math.floor((width - plane.width) / 2),
@@ -124,7 +126,7 @@ export function planCrop(plane: Plane, size: number, random: Random): CropPlan {
   const warp: Warp = { map: margin, width, height };
   let [gain, offset] = [1, 0];
   let blur: Float32Array | null = null;
-  if (random.next() < 0.25) {
+  if (random.next() < probability) {
     turn(warp, random);
     zoom(warp, size, random);
     if (random.next() < 0.5) {

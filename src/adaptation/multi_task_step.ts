@@ -1,4 +1,6 @@
 import { tf } from "../kernels/tf.js";
+import { Random } from "../network/random.js";
+import { assemble, type DomainBatch, type PatchSet } from "./multi_task_batches.js";
 import type { StepLosses } from "./types.js";
 
 /** What one micro-batch gives: the scalar that is minimised, and scalars for the log. */
@@ -72,4 +74,30 @@ async function meanScalars(names: readonly string[], rows: tf.Tensor[]): Promise
   table.dispose();
   const { loss, ...parts } = Object.fromEntries(names.map((name, i) => [name, values[i]]));
   return { loss, ...parts };
+}
+
+/** Patches that are validated at once. */
+const VALIDATION_BATCH = 4;
+const PLAIN = { d4: false, rotation: 0, jitter: 0, noise: 0, blur: 0 };
+
+/** Mean loss over all patches of some sets, neither augmented nor matched. @param loss of a batch of one set. */
+export async function averageLoss(
+  sets: readonly PatchSet[],
+  loss: (batch: DomainBatch) => tf.Scalar,
+): Promise<number> {
+  let sum = 0;
+  let count = 0;
+  for (const set of sets) {
+    for (let first = 0; first < set.count; first += VALIDATION_BATCH) {
+      const size = Math.min(VALIDATION_BATCH, set.count - first);
+      const patches = Array.from({ length: size }, (_, k) => set.cut(first + k));
+      const batch = assemble(patches, set.size, PLAIN, undefined, new Random(0));
+      const scalar = tf.tidy(() => loss(batch));
+      const [value] = await scalar.data();
+      scalar.dispose();
+      sum += value * size;
+      count += size;
+    }
+  }
+  return sum / count;
 }

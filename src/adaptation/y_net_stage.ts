@@ -1,20 +1,13 @@
 import { tf } from "../kernels/tf.js";
-import { mix, Random } from "../network/random.js";
+import { mix, type Random } from "../network/random.js";
 import type { YNetwork } from "../network/y_nets.js";
 import type { AugmentationOptions } from "../training/augmentation.js";
 import { trainableVariables } from "../training/gradients.js";
 import { type LossName, segmentationLoss } from "../training/losses.js";
 import { Optimiser } from "../training/optimisers.js";
 import { meanSquaredError } from "./adversarial_losses.js";
-import {
-  assemble,
-  CoinFlips,
-  type CutPatch,
-  type DomainBatch,
-  type PatchSet,
-  PatchStream,
-} from "./multi_task_batches.js";
-import { differentiate, type TaskLosses } from "./multi_task_step.js";
+import { assemble, CoinFlips, type DomainBatch, type PatchSet, PatchStream } from "./multi_task_batches.js";
+import { averageLoss, differentiate, type TaskLosses } from "./multi_task_step.js";
 import type { PatchMatching } from "./patches.js";
 import type { Stage, StageSettings, StepLosses, StrategySettings } from "./types.js";
 
@@ -38,9 +31,6 @@ export interface YNetPatches {
   readonly augmentation: AugmentationOptions;
   readonly matching: PatchMatching | undefined;
 }
-
-/** Validation patches that go through the network at once. */
-const VALIDATION_BATCH = 4;
 
 /** A LayersModel's several outputs, which tfjs's types make one. */
 const both = (outputs: tf.Tensor | tf.Tensor[]) => outputs as [tf.Tensor, tf.Tensor];
@@ -131,23 +121,8 @@ export class YNetStage implements Stage {
   }
 
   /** Mean over the held-out patches of all sets, neither augmented nor matched. */
-  async validate(): Promise<number> {
-    let sum = 0;
-    let count = 0;
-    const plain = { d4: false, rotation: 0, jitter: 0, noise: 0, blur: 0 };
-    for (const set of this.patches.validation) {
-      for (let first = 0; first < set.count; first += VALIDATION_BATCH) {
-        const size = Math.min(VALIDATION_BATCH, set.count - first);
-        const cut: CutPatch[] = Array.from({ length: size }, (_, k) => set.cut(first + k));
-        const drawn = assemble(cut, set.size, plain, undefined, new Random(0));
-        const total = tf.tidy(() => this.losses(drawn, {}).total);
-        const [value] = await total.data();
-        total.dispose();
-        sum += value * size;
-        count += size;
-      }
-    }
-    return sum / count;
+  validate(): Promise<number> {
+    return averageLoss(this.patches.validation, (batch) => this.losses(batch, {}).total);
   }
 
   dispose(): void {
