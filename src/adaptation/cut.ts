@@ -15,7 +15,7 @@ import { UnpairedSampler } from "./cut_batches.js";
 import { type CutId, type CutOptions, cutDefaults, readCutOptions } from "./cut_options.js";
 import { type CutNetworks, type CutPart, cutStep } from "./cut_step.js";
 import { cutImage } from "./patches.js";
-import { startSegmenter, withoutDropout } from "./segmenter.js";
+import { startSegmenter } from "./segmenter.js";
 import {
   AdaptationError,
   type Images,
@@ -61,9 +61,7 @@ class CutRun implements StrategyRun {
     }
     this.options = options;
     this.validation = source.validation.em.length > 0 ? source.validation : null;
-    const trained = startSegmenter(strategy, model.network, model);
-    this.segmenter = withoutDropout(trained.model, model.network);
-    trained.model.dispose();
+    this.segmenter = startSegmenter(strategy, model.network, model).model;
     const { seed } = settings;
     const { layers } = options;
     const size = { base: options.generatorFilters, blocks: options.blocks };

@@ -86,9 +86,8 @@ export async function cutStep(
       const queries = networks.encode(images).map(mirror);
       const keys = flipped ? networks.encode(given) : features;
       const nce = contrast(networks, queries, keys, count, options, random);
-      const kept = identity ? tf.div(tf.add(nce[0], nce[1]), 2) : nce[0];
-      const total = tf.add(tf.mul(gan, options.lambdaGan), tf.mul(kept, options.lambdaNce));
-      parts = tf.keep(tf.stack([total, gan, ...nce, learned.fake, learned.real]));
+      const total = tf.add(tf.mul(gan, options.lambdaGan), tf.mul(tf.mean(nce), options.lambdaNce));
+      parts = tf.keep(tf.concat([tf.stack([total, gan]), nce, tf.stack([learned.fake, learned.real])]));
       tf.dispose([learned.fake, learned.real]);
       return total as tf.Scalar;
     },
@@ -133,7 +132,7 @@ function updateDiscriminator(
   return loss;
 }
 
-/** PatchNCE, averaged over the feature maps: of the target images and, if there are more images, of the source ones. */
+/** @returns PatchNCE, averaged over the feature maps: of the target images and, if there are more images, of the source ones. */
 function contrast(
   networks: CutNetworks,
   queries: readonly tf.Tensor4D[],
@@ -141,7 +140,7 @@ function contrast(
   perDomain: number,
   { positions, temperature }: CutLossOptions,
   random: Random,
-): tf.Tensor[] {
+): tf.Tensor1D {
   const images = queries[0].shape[0];
   const places = queries.map((map) => placesOf(map, perDomain, positions, random));
   const project = (maps: readonly tf.Tensor4D[]) => {
@@ -154,5 +153,5 @@ function contrast(
   const fixed = project(keys).map((key) => detached(() => tf.clone(key)) as tf.Tensor3D);
   const losses = project(queries).map((query, i) => patchNce(query, fixed[i], temperature));
   const mean = tf.div(tf.addN(losses), losses.length);
-  return tf.split(mean, images / perDomain).map((domain) => tf.mean(domain));
+  return tf.mean(tf.reshape(mean, [-1, perDomain]), 1) as tf.Tensor1D;
 }
