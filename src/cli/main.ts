@@ -5,6 +5,7 @@ const commands: Record<string, () => Promise<{ register(program: Command): void 
   evaluate: () => import("./evaluate.js"),
   experiment: () => import("./experiment.js"),
   import: () => import("./import.js"),
+  model: () => import("./model.js"),
   models: () => import("./models.js"),
   phantom: () => import("./phantom.js"),
   predict: () => import("./predict.js"),

@@ -19,8 +19,10 @@ export interface PackageContents {
   readonly authors?: readonly { readonly name: string }[];
   /** Beside the paper and the data sets that it uses. */
   readonly cite?: readonly Citation[];
-  /** SPDX identifier. */
-  readonly license?: string;
+  /** SPDX identifier; null: not stated. */
+  readonly license?: string | null;
+  /** Of kernels: 16 bits (when left out) or 32, for weights that must stay what they are elsewhere. */
+  readonly precision?: "half" | "single";
   /** ISO 8601; now when left out. */
   readonly timestamp?: string;
 }
@@ -33,7 +35,11 @@ const WEIGHTS = "weights.bin";
  * Kernels are stored as halves; vectors (biases, batch-normalisation statistics) keep their 32 bits, being few and, as
  * variances, not always within a half's range. So does a kernel that a half cannot hold.
  */
-function encodeWeight(id: string, { name, shape, data }: PackageContents["weights"][number]) {
+function encodeWeight(
+  id: string,
+  { name, shape, data }: PackageContents["weights"][number],
+  precision: PackageContents["precision"],
+) {
   if (shape.reduce((a, b) => a * b, 1) !== data.length)
     throw new ModelError(
       id,
@@ -44,7 +50,7 @@ function encodeWeight(id: string, { name, shape, data }: PackageContents["weight
     if (!Number.isFinite(value)) throw new ModelError(id, `${WEIGHTS}: weight ${name} holds ${value}`);
     largest = Math.max(largest, Math.abs(value));
   }
-  const half = shape.length >= 2 && largest < 65520;
+  const half = precision !== "single" && shape.length >= 2 && largest < 65520;
   const values = half ? encodeFloat16(data) : data;
   return {
     bytes: new Uint8Array(values.buffer, values.byteOffset, values.byteLength),
@@ -72,9 +78,9 @@ export interface EncodedNetwork {
  */
 export function encodeNetwork(
   id: string,
-  { topology, weights }: Pick<PackageContents, "topology" | "weights">,
+  { topology, weights, precision }: Pick<PackageContents, "topology" | "weights" | "precision">,
 ): EncodedNetwork {
-  const encoded = weights.map((weight) => encodeWeight(id, weight));
+  const encoded = weights.map((weight) => encodeWeight(id, weight, precision));
   const weightSpecs = encoded.map(({ spec }) => spec);
   const model = new TextEncoder().encode(
     JSON.stringify({
@@ -107,7 +113,7 @@ export async function encodePackage(
       description: contents.description,
       authors: contents.authors ?? [{ name: "Chondria" }],
       cite: [PAPER, ...dataCitations(contents.config.source), ...(contents.cite ?? [])],
-      license: contents.license ?? "CC-BY-4.0",
+      license: contents.license === undefined ? "CC-BY-4.0" : contents.license,
       timestamp: contents.timestamp ?? new Date().toISOString(),
       config: { formatVersion: 1, ...contents.config, files },
     },

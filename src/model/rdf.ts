@@ -40,7 +40,8 @@ export interface RdfContents {
   readonly description: string;
   readonly authors: readonly { readonly name: string }[];
   readonly cite: readonly Citation[];
-  readonly license: string;
+  /** null: not stated. */
+  readonly license: string | null;
   /** ISO 8601. */
   readonly timestamp: string;
   readonly config: ChondriaConfig;
@@ -74,7 +75,7 @@ export function buildRdf(contents: RdfContents, topologyFile: string): object {
     description: contents.description,
     authors: contents.authors,
     cite: contents.cite,
-    license: contents.license,
+    ...(contents.license !== null && { license: contents.license }),
     timestamp: contents.timestamp,
     tags: [
       "mitochondria",
