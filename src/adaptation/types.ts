@@ -18,6 +18,7 @@ export const STRATEGY_IDS = [
   "damt-net",
   "target-statistics",
   "target-statistics-matched",
+  "style-randomisation",
   "self-training",
 ] as const;
 export type StrategyId = (typeof STRATEGY_IDS)[number];
