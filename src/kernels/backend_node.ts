@@ -5,6 +5,7 @@ import { installBatchNormTraining } from "./batch_norm.js";
 import { watchGpuErrors } from "./gpu_errors.js";
 import { tf } from "./tf.js";
 import { installWasmKernels } from "./wasm_kernels.js";
+import { installWebgpuKernels } from "./webgpu_kernels.js";
 
 export interface SelectedBackend {
   readonly name: BackendName;
@@ -78,6 +79,7 @@ export async function selectBackend(wanted: BackendName | "auto"): Promise<Selec
   if (!(await tf.setBackend(selected.name))) throw new Error(`backend ${selected.name} did not start`);
   await tf.ready();
   if (selected.name === "wasm") installWasmKernels();
+  if (selected.name === "webgpu") installWebgpuKernels();
   installBatchNormTraining();
   return { ...selected, gpuErrors: selected.name === "webgpu" ? watchGpuErrors().errors : [] };
 }

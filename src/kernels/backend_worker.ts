@@ -3,6 +3,7 @@ import { installBatchNormTraining } from "./batch_norm.js";
 import { watchGpuErrors } from "./gpu_errors.js";
 import { tf } from "./tf.js";
 import { installWasmKernels } from "./wasm_kernels.js";
+import { installWebgpuKernels } from "./webgpu_kernels.js";
 
 export interface WorkerBackendOptions {
   /** Folder of the tfjs-backend-wasm binaries, with a slash at the end; relative to the page's address. */
@@ -32,6 +33,7 @@ async function startWebgpu(software: boolean): Promise<WorkerBackend | null> {
   await import("@tensorflow/tfjs-backend-webgpu");
   if (!(await tf.setBackend("webgpu"))) return null;
   await tf.ready();
+  installWebgpuKernels();
   const { device, errors } = watchGpuErrors();
   const hardware = [info.vendor, info.architecture, info.description].filter((part) => part !== "").join(" ");
   return {

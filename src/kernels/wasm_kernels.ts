@@ -1,42 +1,11 @@
-import {
-  type ConvInfo,
-  convolutionFilterGradient,
-  convolutionInputGradient,
-} from "./convolution_gradients.js";
+import { type ConvAttributes, convolutionInfo } from "./convolution_attributes.js";
+import { convolutionFilterGradient, convolutionInputGradient } from "./convolution_gradients.js";
 import { maxPoolGradient } from "./max_pool_gradient.js";
 import { tf } from "./tf.js";
 
 type KernelArguments = Parameters<tf.KernelFunc>[0];
-interface ConvAttributes {
-  strides: number | [number, number];
-  pad: "valid" | "same" | number | [[number, number], [number, number], [number, number], [number, number]];
-  dataFormat: "NHWC" | "NCHW";
-  dimRoundingMode?: "floor" | "round" | "ceil";
-  inputShape: [number, number, number, number];
-  filterShape: [number, number, number, number];
-}
 
 const asTensor = (info: unknown) => info as tf.Tensor4D;
-
-function convolutionInfo(
-  inputShape: ConvAttributes["inputShape"],
-  filterShape: ConvAttributes["filterShape"],
-  attributes: ConvAttributes,
-): ConvInfo {
-  const { strides, pad, dimRoundingMode, dataFormat } = attributes;
-  if (dataFormat && dataFormat !== "NHWC")
-    throw new Error(`wasm gradients know NHWC only, not ${dataFormat}`);
-  return tf.backend_util.computeConv2DInfo(
-    inputShape,
-    filterShape,
-    strides,
-    1,
-    pad as never,
-    dimRoundingMode,
-    false,
-    "channelsLast",
-  );
-}
 
 /** Shape in which the data of a tensor was first the second factor of a product. */
 const matrixShapes = new WeakMap<object, string>();
