@@ -1,8 +1,4 @@
-import { AdaptationError, type Strategy, type StrategyId } from "./types.js";
-
-const absent = (id: StrategyId) => async (): Promise<Strategy> => {
-  throw new AdaptationError(id, "is not part of this build");
-};
+import type { Strategy, StrategyId } from "./types.js";
 
 /** Every strategy, loaded when asked for, so that the browser fetches only what it runs. */
 export const STRATEGIES: Readonly<Record<StrategyId, () => Promise<Strategy>>> = {
@@ -14,7 +10,7 @@ export const STRATEGIES: Readonly<Record<StrategyId, () => Promise<Strategy>>> =
   "self-supervised": async () => (await import("./self_supervised.js")).selfSupervised,
   "attention-y-net": async () => (await import("./attention_y_net.js")).attentionYNet,
   "y-net": async () => (await import("./y_net.js")).yNet,
-  "damt-net": absent("damt-net"),
+  "damt-net": async () => (await import("./damt_net.js")).damtNet,
   "target-statistics": async () => (await import("./target_statistics.js")).targetStatistics,
   "target-statistics-matched": async () => (await import("./target_statistics.js")).targetStatisticsMatched,
   "style-randomisation": async () => (await import("./self_training.js")).styleRandomisation,
