@@ -12,8 +12,10 @@ const DIRECTORY = "chondria-models-1";
 /** Bounds of what is kept: people delete what they do not use, nothing is evicted behind their back. */
 export const MOST_MODELS = 32;
 export const MOST_BYTES = 2 ** 29;
+/** Bytes of one archive at most. */
+export const MOST_ARCHIVE = 2 ** 28;
 /** Files of one package, and their bytes, at most. */
-const PACKAGE_LIMITS = { entries: 64, bytes: 2 ** 28 };
+const PACKAGE_LIMITS = { entries: 64, bytes: MOST_ARCHIVE };
 /** Ids of saved models: safe as a file name in every storage (no dots), and model ids. */
 const ID = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
 const RDF = "rdf.yaml";

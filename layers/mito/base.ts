@@ -11,6 +11,7 @@ import type { ChondriaConfig } from "../../src/model/types.js";
 import type { MorphologySummary } from "../../src/morphology/types.js";
 import type { LabelSettings } from "../../src/segmentation/types.js";
 import type { Box, Vec3 } from "../../src/volume/types.js";
+import type { ModelReference } from "../../workers/inference_api.js";
 
 /**
  * What the page (layer type, panels) sees of the `mito` data source. Only types: nothing here imports code, so both
@@ -123,8 +124,19 @@ export interface MitoSource {
   readonly segmentation: MultiscaleVolumeChunkSource;
   /** uint8 probability (0..255), same chunks and scales; for a heat map. Costs no second forward pass. */
   readonly probability: MultiscaleVolumeChunkSource;
+  /** Where the model's files are, for workers. */
+  readonly reference: ModelReference;
+  /** Whether the EM has 8 bits a voxel, and not 16. */
+  readonly eightBit: boolean;
+  /** Homogeneous, column-major, 4 x 4: voxels (x, y, z) of the predicted scale -> model space. */
+  readonly voxelToModel: readonly number[];
   /** Tries failed chunks again at once. */
   retry(): void;
+  /**
+   * Has the chunk worker serve EM of this source (`PatchesApi`) on a port, which is transferred.
+   * @throws Error while no layer shows the source.
+   */
+  servePatches(port: MessagePort): void;
 }
 
 /** The part of a `mito` URL that is ours: what changes voxels of the network's output, and the chunk shape. */

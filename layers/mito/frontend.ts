@@ -25,7 +25,9 @@ import {
   REPORT,
   RETRY,
   type Report,
+  SERVE_PATCHES,
   SET_SETTINGS,
+  type ServePatches,
   VIEW,
   type View,
 } from "./protocol.js";
@@ -110,6 +112,24 @@ export class MitoState implements MitoSource {
   retry(): void {
     this.description.restart();
     for (const { rpc, rpcId } of this.sources) rpc!.invoke(RETRY, { id: rpcId! });
+  }
+
+  get reference() {
+    return this.description.parameters.model;
+  }
+
+  get eightBit() {
+    return this.description.parameters.bytesPerVoxel === 1;
+  }
+
+  get voxelToModel() {
+    return this.description.layout.transform;
+  }
+
+  servePatches(port: MessagePort): void {
+    const [source] = this.sources;
+    if (source === undefined) throw new Error("no view shows this layer: make it visible, then try again");
+    source.rpc!.invoke(SERVE_PATCHES, { id: source.rpcId!, port } satisfies ServePatches, [port]);
   }
 
   /** @returns The box of a report in model space. */

@@ -11,8 +11,10 @@ import { trackableAlphaValue } from "neuroglancer/unstable/trackable_alpha.js";
 import { WatchableValue } from "neuroglancer/unstable/trackable_value.js";
 import type { ChunkReport, MitoSource } from "../mito/base.js";
 import { MitoVolume } from "../mito/frontend.js";
+import { LayerAdaptation } from "./adaptation.js";
 import { addHeatMap } from "./heat_map.js";
 import { PredictTab } from "./predict_tab.js";
+import type { Placement } from "./region.js";
 import { MitoLayerState } from "./state.js";
 
 /** A slider that is dragged fires many times a frame; labels change at most this often (ms). */
@@ -27,6 +29,7 @@ export class MitoUserLayer extends SegmentationUserLayer {
   /** The prediction source, once it is loaded. */
   readonly mito = new WatchableValue<MitoSource | undefined>(undefined);
   readonly state = this.registerDisposer(new MitoLayerState());
+  readonly adaptation = this.registerDisposer(new LayerAdaptation());
   private readonly heatMapOpacity = trackableAlphaValue(0.8);
   private transform: WatchableRenderLayerTransform | undefined;
 
@@ -74,6 +77,25 @@ export class MitoUserLayer extends SegmentationUserLayer {
   private writeSettings(): void {
     const settings = this.mito.value?.settings;
     if (settings !== undefined) settings.value = this.state.labelSettings;
+  }
+
+  /** How the predicted voxels lie in the view; undefined until the source is loaded and placed. */
+  placement(): Placement | undefined {
+    const transform = this.transform?.value;
+    const mito = this.mito.value;
+    if (mito === undefined || transform === undefined || transform.error !== undefined) return undefined;
+    return {
+      voxelToModel: mito.voxelToModel,
+      modelToLayer: transform.modelToRenderLayerTransform,
+      rank: transform.rank,
+      viewToLayer: transform.globalToRenderLayerDimensions,
+      names: this.manager.root.coordinateSpace.value.names,
+    };
+  }
+
+  /** Where the view looks, in its coordinates. */
+  viewPosition(): Float32Array {
+    return this.manager.root.globalPosition.value;
   }
 
   /** Moves the view to the middle of a chunk. */

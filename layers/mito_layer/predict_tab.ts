@@ -3,10 +3,12 @@ import { Tab } from "neuroglancer/unstable/widget/tab_view.js";
 import type { TestTimeAugmentation } from "../../src/inference/types.js";
 import type { MitoQuery } from "../mito/base.js";
 import { chunkPrior } from "../morphology_panel/prior.js";
+import { AdaptSection } from "./adapt_section.js";
 import { checkbox, field, numberInput, slider } from "./controls.js";
 import { element, setText } from "./dom.js";
 import type { MitoUserLayer } from "./layer.js";
-import { availableModels } from "./model_list.js";
+import { availableModels, modelLabel, modelsChanged } from "./model_list.js";
+import { SavedModelsView } from "./saved_models_view.js";
 import { editQuery, isMitoUrl } from "./source_url.js";
 import { LARGEST_MINIMUM } from "./state.js";
 import { StatusView } from "./status_view.js";
@@ -68,7 +70,15 @@ export class PredictTab extends Tab {
         ),
       ),
       this.registerDisposer(new StatusView(layer)).element,
+      this.registerDisposer(new AdaptSection(layer, { use: (model) => this.change({ model }) })).element,
+      element(
+        "details",
+        { class: "mito-adapt" },
+        element("summary", { title: "Adapted here, or opened from a file" }, "Models in this browser"),
+        this.registerDisposer(new SavedModelsView()).element,
+      ),
     );
+    this.registerDisposer(modelsChanged.add(() => void this.listModels()));
     this.registerDisposer(layer.mito.changed.add(() => this.showSource()));
     this.registerDisposer(layer.dataSourcesChanged.add(() => this.showSource()));
     this.showSource();
@@ -119,7 +129,7 @@ export class PredictTab extends Tab {
   private async listModels(): Promise<void> {
     let options: readonly (readonly [string, string])[] = [];
     try {
-      options = (await availableModels()).map(({ id, name }) => [id, name] as const);
+      options = (await availableModels()).map((model) => [model.id, modelLabel(model)] as const);
     } catch (error) {
       StatusMessage.showTemporaryMessage(error instanceof Error ? error.message : String(error), 10_000);
     }

@@ -54,7 +54,8 @@ function solve(rows: readonly (readonly number[])[], values: readonly number[]):
   if (!(Math.abs(whole) > 0)) throw new RegionError("the layer is flat in this view");
   return [0, 1, 2].map(
     (column) =>
-      determinant(rows.map((row, i) => row.map((value, j) => (j === column ? values[i] : value)))) / whole,
+      determinant(rows.map((row, i) => row.map((value, j) => (j === column ? values[i] : value)))) / whole +
+      0,
   ) as unknown as Vec3;
 }
 
