@@ -1,5 +1,5 @@
 import { tf } from "../kernels/tf.js";
-import { type Interval, inputInterval } from "../network/receptive_field.js";
+import { type Interval, neededInterval, type Window, windowOf, zoomOf } from "../network/receptive_field.js";
 
 /** Rows and columns first..last of a tensor, both ends included. */
 export type Region = readonly [rows: Interval, columns: Interval];
@@ -8,9 +8,11 @@ interface Step {
   readonly layer: tf.layers.Layer;
   /** Names of the layers that its inputs come from. */
   readonly inputs: readonly string[];
-  /** How many times finer its output is than its input: 2 for a transposed convolution, 1/2 for pooling. */
-  readonly zoom: number;
+  /** How its output lies over its inputs, along rows and columns; null for the input of the network. */
+  readonly windows: Windows | null;
 }
+
+type Windows = readonly [rows: Window, columns: Window];
 
 interface Computed {
   readonly tensor: tf.Tensor4D;
@@ -35,11 +37,11 @@ export class CroppedNetwork {
   constructor(private readonly network: tf.LayersModel) {
     this.steps = network.layers.map((layer) => {
       if (layer.inboundNodes.length !== 1) throw new Error(`layer ${layer.name} is used more than once`);
+      if (layer.getClassName() === "InputLayer") return { layer, inputs: [], windows: null };
       const tensors = layer.inboundNodes[0].inputTensors as tf.SymbolicTensor[];
-      const inputs =
-        layer.getClassName() === "InputLayer" ? [] : tensors.map((tensor) => tensor.sourceLayer.name);
+      const inputs = tensors.map((tensor) => tensor.sourceLayer.name);
       for (const name of inputs) this.uses.set(name, (this.uses.get(name) ?? 0) + 1);
-      return { layer, inputs, zoom: inputs.length === 0 ? 1 : zoomOf(layer) };
+      return { layer, inputs, windows: [windowOf(layer, 0), windowOf(layer, 1)] };
     });
   }
 
@@ -50,21 +52,22 @@ export class CroppedNetwork {
    */
   run(input: tf.Tensor4D, wanted: Region): tf.Tensor4D {
     return tf.tidy(() => {
-      const needs = this.needs(input, wanted);
+      const extents = this.extents(input);
+      const needs = this.needs(extents, wanted);
       const left = new Map(this.uses);
       const computed = new Map<string, Computed>();
-      for (const { layer, inputs, zoom } of this.steps) {
+      for (const { layer, inputs, windows } of this.steps) {
         const need = needs.get(layer.name);
         if (need === undefined) continue;
-        if (inputs.length === 0) {
+        if (windows === null) {
           computed.set(layer.name, { tensor: input, region: whole(input) });
           continue;
         }
         const sources = inputs.map((name) => computed.get(name)!);
-        const parts = cut(sources, inputRegion(layer, need, sources[0]), zoom);
+        const parts = cut(sources, inputRegion(windows, need, extents.get(inputs[0])!), windows);
         const tensors = parts.map((part) => part.tensor);
         const tensor = layer.apply(tensors.length === 1 ? tensors[0] : tensors) as tf.Tensor4D;
-        computed.set(layer.name, { tensor, region: zoomed(parts[0].region, zoom) });
+        computed.set(layer.name, { tensor, region: outputRegion(windows, parts[0].region) });
         parts.forEach((part, i) => {
           if (part !== sources[i]) part.tensor.dispose();
           const remaining = left.get(inputs[i])! - 1;
@@ -78,19 +81,26 @@ export class CroppedNetwork {
     });
   }
 
-  /** For each layer the part of its output that the wanted pixels depend on, from the output back to the input. */
-  private needs(input: tf.Tensor4D, wanted: Region): Map<string, Region> {
+  /** Of each layer's output for the whole input. */
+  private extents(input: tf.Tensor4D): Map<string, Region> {
     const extents = new Map<string, Region>();
-    for (const { layer, inputs, zoom } of this.steps)
-      extents.set(layer.name, inputs.length === 0 ? whole(input) : zoomed(extents.get(inputs[0])!, zoom));
+    for (const { layer, inputs, windows } of this.steps)
+      extents.set(
+        layer.name,
+        windows === null ? whole(input) : outputRegion(windows, extents.get(inputs[0])!),
+      );
+    return extents;
+  }
+
+  /** For each layer the part of its output that the wanted pixels depend on, from the output back to the input. */
+  private needs(extents: ReadonlyMap<string, Region>, wanted: Region): Map<string, Region> {
     const needs = new Map<string, Region>([[this.network.outputs[0].sourceLayer.name, wanted]]);
-    for (const { layer, inputs } of [...this.steps].reverse()) {
+    for (const { layer, inputs, windows } of [...this.steps].reverse()) {
       const need = needs.get(layer.name);
-      if (need === undefined) continue;
+      if (need === undefined || windows === null) continue;
       for (const name of inputs) {
-        const extent = extents.get(name)!;
         const known = needs.get(name);
-        const more = axes((axis) => clip(inputInterval(layer, need[axis], axis), extent[axis]));
+        const more = inputRegion(windows, need, extents.get(name)!);
         needs.set(name, known === undefined ? more : axes((axis) => union(known[axis], more[axis])));
       }
     }
@@ -100,7 +110,6 @@ export class CroppedNetwork {
 
 const axes = (of: (axis: 0 | 1) => Interval): Region => [of(0), of(1)];
 const union = (a: Interval, b: Interval): Interval => [Math.min(a[0], b[0]), Math.max(a[1], b[1])];
-const clip = (a: Interval, b: Interval): Interval => [Math.max(a[0], b[0]), Math.min(a[1], b[1])];
 const length = ([first, last]: Interval) => last - first + 1;
 const area = (region: Region) => length(region[0]) * length(region[1]);
 const same = (a: Region, b: Region) => a.every((side, i) => side[0] === b[i][0] && side[1] === b[i][1]);
@@ -108,37 +117,29 @@ const whole = ({ shape }: tf.Tensor4D): Region => [
   [0, shape[1] - 1],
   [0, shape[2] - 1],
 ];
-const zoomed = (region: Region, zoom: number): Region =>
-  axes((axis) => [region[axis][0] * zoom, (region[axis][1] + 1) * zoom - 1]);
 
-/** Output pixels a layer makes of one input pixel, along an axis. */
-function zoomOf(layer: tf.layers.Layer): number {
-  // By how far the input moves while the output moves by 240, a multiple of every stride there is.
-  const intervals = ([0, 1] as const).map((axis) => [
-    inputInterval(layer, [0, 0], axis)[0],
-    inputInterval(layer, [240, 240], axis)[0],
-  ]);
-  const [rows, columns] = intervals.map(([at0, at240]) => 240 / (at240 - at0));
-  if (rows !== columns) throw new Error(`layer ${layer.name}: rows and columns are scaled unlike`);
-  return rows;
-}
+/** What a layer makes of a part of its input. */
+const outputRegion = (windows: Windows, given: Region): Region =>
+  axes((axis) => windows[axis].makes(given[axis]));
 
 /**
- * The part of a layer's input that `need` of its output depends on. What has been computed contains all of that but the
- * padding beyond the image, which the layer adds by itself.
+ * The part of a layer's input, of which `extent` is there, that `need` of its output depends on. That is all but the padding
+ * beyond the image, which the layer adds by itself.
  */
-function inputRegion(layer: tf.layers.Layer, need: Region, { region }: Computed): Region {
-  return axes((axis) => clip(inputInterval(layer, need[axis], axis), region[axis]));
-}
+const inputRegion = (windows: Windows, need: Region, extent: Region): Region =>
+  axes((axis) => neededInterval(windows[axis], need[axis], extent[axis]));
 
 /** Inputs cut to the same region: to `need`, unless all have one that is hardly larger. */
-function cut(sources: readonly Computed[], need: Region, zoom: number): readonly Computed[] {
+function cut(sources: readonly Computed[], need: Region, windows: Windows): readonly Computed[] {
   const [{ region }] = sources;
   const fits =
     sources.every((source) => same(source.region, region)) &&
     area(region) <= WORTH_CUTTING * area(need) &&
     // Pooling windows must start where they would in the whole image.
-    region.every(([first, last]) => Number.isInteger(first * zoom) && Number.isInteger((last + 1) * zoom));
+    region.every(([first, last], axis) => {
+      const zoom = zoomOf(windows[axis]);
+      return Number.isInteger(first * zoom) && Number.isInteger((last + 1) * zoom);
+    });
   if (fits) return sources;
   return sources.map((source) =>
     same(source.region, need) ? source : { tensor: slice(source, need), region: need },

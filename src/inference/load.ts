@@ -3,7 +3,7 @@ import { withoutInitializers } from "../model/topology.js";
 import { ModelError, type ModelPackage } from "../model/types.js";
 import { foldTopology, type Weights } from "./fold.js";
 // Registers the custom layers that a topology may name.
-import "../network/dropout.js";
+import "../network/register.js";
 
 /** What of a package its network is built from. */
 export type StoredNetwork = Pick<ModelPackage, "id" | "topology" | "weightSpecs" | "weightData">;

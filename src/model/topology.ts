@@ -1,7 +1,10 @@
 import { LIMITS } from "./limits.js";
 import type { WeightSpec } from "./schema.js";
 
-/** Layers that a package may name: all of them compute on tensors alone. Ours are `SeededDropout` and the like. */
+/**
+ * Layers that a package may name: all of them compute on tensors alone. The last ones are ours; `GroupNormalisation` is not among
+ * them because a pixel would depend on all others, and so on its tile.
+ */
 const LAYERS = new Set([
   "InputLayer",
   "Conv2D",
@@ -26,7 +29,12 @@ const LAYERS = new Set([
   "Maximum",
   "Concatenate",
   "Dropout",
+  "Rescaling",
   "SeededDropout",
+  "ReflectionPadding",
+  "BlurDownsampling",
+  "BilinearUpsampling",
+  "ClassDifference",
 ]);
 
 type Json = Record<string, unknown>;
@@ -63,6 +71,9 @@ function checkLayer(
   for (const key of ["kernel_size", "pool_size", "strides", "size", "dilation_rate"])
     if (config[key] !== undefined && config[key] !== null)
       integers(config[key], LIMITS.kernel, `${where}.config.${key}`);
+  for (const key of kind === "Rescaling" ? ["scale", "offset"] : [])
+    if (typeof config[key] !== "number" || !Number.isFinite(config[key]))
+      throw new Error(`${where}.config.${key}: ${JSON.stringify(config[key])} is not a number`);
   for (const key of ["padding", "cropping"])
     if (Array.isArray(config[key]) && config[key].flat().some((n) => !(n >= 0 && n <= LIMITS.halo)))
       throw new Error(`${where}.config.${key}: out of range`);

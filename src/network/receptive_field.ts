@@ -20,6 +20,8 @@ const POINTWISE = new Set([
   "Dropout",
   "SpatialDropout2D",
   "SeededDropout",
+  "Rescaling",
+  "ClassDifference",
 ]);
 
 interface WindowConfig {
@@ -29,44 +31,136 @@ interface WindowConfig {
   size?: number | number[];
   dilationRate?: number | number[];
   padding?: string;
+  interpolation?: string;
 }
 
 const along = (value: number | number[] | undefined, axis: 0 | 1, otherwise: number) =>
   Array.isArray(value) ? (value[axis] ?? otherwise) : (value ?? otherwise);
 
-/** Which pixels of a layer's inputs can change its output pixels `out`, along rows (axis 0) or columns (1). */
-export function inputInterval(layer: tf.layers.Layer, out: Interval, axis: 0 | 1): Interval {
+/** How a layer's output pixels lie over its input pixels, along one axis. */
+export interface Window {
+  /** Input pixels that can change the output pixels `out`, borders aside. */
+  readonly reads: (out: Interval) => Interval;
+  /** Output pixels that the layer makes of the input pixels `given`, if it is given no others. */
+  readonly makes: (given: Interval) => Interval;
+  /** What it is given must start on a multiple of this. */
+  readonly multiple: number;
+  /** Pixels that it reflects at the borders of what it is given. */
+  readonly reflects: number;
+}
+
+const window = (
+  reads: Window["reads"],
+  makes: Window["makes"],
+  { multiple = 1, reflects = 0 } = {},
+): Window => ({ reads, makes, multiple, reflects });
+
+const same = (interval: Interval) => interval;
+/** Each output pixel depends on `size` input pixels of its own. */
+const gathered = (size: number) =>
+  window(
+    ([a, b]) => [a * size, b * size + size - 1],
+    ([a, b]) => [a / size, Math.floor((b + 1) / size) - 1],
+    { multiple: size },
+  );
+/** Each input pixel makes `size` output pixels. */
+const spread = (size: number) =>
+  window(
+    ([a, b]) => [Math.floor(a / size), Math.floor(b / size)],
+    ([a, b]) => [a * size, b * size + size - 1],
+  );
+
+/**
+ * How a layer's output lies over its input, along rows (axis 0) or columns (1).
+ * @throws Error naming a layer of which it cannot tell.
+ */
+export function windowOf(layer: tf.layers.Layer, axis: 0 | 1): Window {
   const kind = layer.getClassName();
-  if (POINTWISE.has(kind)) return out;
+  if (POINTWISE.has(kind)) return window(same, same);
   const config = layer.getConfig() as WindowConfig;
   const fail = (why: string) =>
     new Error(`layer ${layer.name} (${kind}): ${why}, so its receptive field is not known`);
   const stride = along(config.strides, axis, 1);
-  if (kind === "Conv2D" || kind === "DepthwiseConv2D" || kind === "SeparableConv2D") {
-    const kernel = along(config.kernelSize, axis, 1);
-    const reach = (kernel - 1) * along(config.dilationRate, axis, 1);
-    // With a stride the padding of "same" depends on the image size; with an even window it is lopsided.
-    if (config.padding !== "same" || stride !== 1) throw fail("is not a stride-1 'same' convolution");
-    const before = Math.floor(reach / 2);
-    return [out[0] - before, out[1] - before + reach];
+  switch (kind) {
+    case "Conv2D":
+    case "DepthwiseConv2D":
+    case "SeparableConv2D": {
+      const reach = (along(config.kernelSize, axis, 1) - 1) * along(config.dilationRate, axis, 1);
+      // With a stride the padding of "same" depends on the image size; with an even window it is lopsided.
+      if (stride !== 1) throw fail("is not a stride-1 convolution");
+      if (config.padding === "valid")
+        return window(
+          ([a, b]) => [a, b + reach],
+          ([a, b]) => [a, b - reach],
+        );
+      if (config.padding !== "same") throw fail("is neither a 'same' nor a 'valid' convolution");
+      const before = Math.floor(reach / 2);
+      return window(([a, b]) => [a - before, b - before + reach], same);
+    }
+    case "MaxPooling2D":
+    case "AveragePooling2D": {
+      const size = along(config.poolSize, axis, 2);
+      if (stride !== size) throw fail("its windows overlap or leave gaps");
+      return gathered(size);
+    }
+    case "Conv2DTranspose":
+      if (along(config.kernelSize, axis, 1) !== stride)
+        throw fail("its kernel is not as large as its stride");
+      return spread(stride);
+    case "UpSampling2D":
+      if (config.interpolation === "bilinear") throw fail("is bilinear");
+      return spread(along(config.size, axis, 2));
+    case "ReflectionPadding": {
+      const size = config.size as number;
+      return window(
+        ([a, b]) => [a - size, b - size],
+        ([a, b]) => [a, b + 2 * size],
+        { reflects: size },
+      );
+    }
+    case "BlurDownsampling":
+      return window(
+        ([a, b]) => [2 * a - 1, 2 * b + 1],
+        ([a, b]) => [a / 2, Math.ceil((b + 1) / 2) - 1],
+        { multiple: 2, reflects: 1 },
+      );
+    case "BilinearUpsampling":
+      return window(
+        ([a, b]) => [Math.floor((a - 1) / 2), Math.floor((b + 1) / 2)],
+        ([a, b]) => [2 * a, 2 * b + 1],
+      );
+    case "GroupNormalisation":
+      throw fail("looks at the whole image (freeze it)");
+    default:
+      throw fail("is not a kind that is known");
   }
-  if (kind === "MaxPooling2D" || kind === "AveragePooling2D") {
-    const size = along(config.poolSize, axis, 2);
-    if (stride !== size) throw fail("its windows overlap or leave gaps");
-    return [out[0] * size, out[1] * size + size - 1];
-  }
-  if (kind === "Conv2DTranspose") {
-    const kernel = along(config.kernelSize, axis, 1);
-    if (kernel !== stride) throw fail("its kernel is not as large as its stride");
-    return [Math.floor(out[0] / stride), Math.floor(out[1] / stride)];
-  }
-  if (kind === "UpSampling2D") {
-    if ((layer.getConfig() as { interpolation?: string }).interpolation === "bilinear")
-      throw fail("is bilinear");
-    const size = along(config.size, axis, 2);
-    return [Math.floor(out[0] / size), Math.floor(out[1] / size)];
-  }
-  throw fail("is not a kind that is known");
+}
+
+/**
+ * What a layer must be given, of an input whose pixels are `extent`, to compute its output pixels `out` as it would of the whole: what
+ * they depend on, with what is reflected at the ends of the extent, starting where its windows start.
+ */
+export function neededInterval(
+  { reads, multiple, reflects }: Window,
+  out: Interval,
+  extent: Interval,
+): Interval {
+  const [lowest, highest] = extent;
+  const [from, to] = reads(out);
+  let first = Math.min(Math.max(from, lowest), highest);
+  let last = Math.max(Math.min(to, highest), lowest);
+  if (from < lowest && reflects > 0) last = Math.max(last, 2 * lowest - from);
+  if (to > highest && reflects > 0) first = Math.min(first, 2 * highest - to);
+  // A reflection needs more pixels than it reflects, wanted or not.
+  if (last - first < reflects) last = Math.min(first + reflects, highest);
+  if (last - first < reflects) first = last - reflects;
+  return [lowest + Math.floor((first - lowest) / multiple) * multiple, last];
+}
+
+/** Output pixels made of one input pixel: 2 for a transposed convolution of stride 2, 1/2 for pooling by 2. */
+export function zoomOf({ reads }: Window): number {
+  // By how far the input moves while the output moves by 240, a multiple of every stride there is.
+  return 240 / (reads([240, 240])[0] - reads([0, 0])[0]);
 }
 
 /** Pixel step at which the network looks the same again: the product of the strides on the way down. */
@@ -76,11 +170,7 @@ function alignment(model: tf.LayersModel): number {
   for (const layer of model.layers) {
     const inputs = sources(layer);
     let step = Math.max(1, ...inputs.map((tensor) => steps.get(tensor.sourceLayer.name) ?? 1));
-    const config = layer.getConfig() as WindowConfig;
-    const kind = layer.getClassName();
-    if (kind.endsWith("Pooling2D")) step *= along(config.strides, 0, 2);
-    if (kind === "Conv2DTranspose") step /= along(config.strides, 0, 1);
-    if (kind === "UpSampling2D") step /= along(config.size, 0, 2);
+    if (layer.getClassName() !== "InputLayer") step /= zoomOf(windowOf(layer, 0));
     steps.set(layer.name, step);
     largest = Math.max(largest, step);
   }
@@ -118,10 +208,9 @@ export function reachAt(model: tf.LayersModel, position: number, axis: 0 | 1): R
   for (const layer of [...model.layers].reverse()) {
     const out = needed.get(layer.name);
     if (!out) continue;
-    for (const tensor of sources(layer)) {
-      if (layer.getClassName() !== "InputLayer")
-        want(tensor.sourceLayer.name, inputInterval(layer, out, axis));
-    }
+    if (layer.getClassName() === "InputLayer") continue;
+    const read = windowOf(layer, axis).reads(out);
+    for (const tensor of sources(layer)) want(tensor.sourceLayer.name, read);
   }
   const input = needed.get(model.inputs[0].sourceLayer.name);
   if (!input) throw new Error("the network's output does not depend on its input");
