@@ -4,9 +4,9 @@ import { mix, type Random } from "../network/random.js";
 import type { AugmentationOptions } from "../training/augmentation.js";
 import { LocalGradients, trainableVariables } from "../training/gradients.js";
 import { writeWeights } from "../training/loop.js";
-import type { LossName } from "../training/losses.js";
+import type { LossFunction, LossName } from "../training/losses.js";
 import { Optimiser, type OptimiserOptions } from "../training/optimisers.js";
-import { type Crops, PatchSampler } from "../training/sampler.js";
+import { type Batch, type Crops, PatchSampler } from "../training/sampler.js";
 import { stepsPerEpoch } from "../training/settings.js";
 import type { Slices } from "../training/slices.js";
 import { validate } from "../training/validation.js";
@@ -42,53 +42,61 @@ export function lossOf(strategy: StrategyId, name: string): LossName {
   return name;
 }
 
-/** What a pass of supervised training needs. */
-export interface SegmentationTraining {
+/** What training a network on pairs of images and wanted outputs needs. */
+export interface PairTraining {
   readonly network: Network;
   readonly settings: StrategySettings;
   readonly stage: StageSettings;
+  /** @param first how many were drawn before, in this stage. */
+  readonly sample: (count: number, first: number) => Batch;
+  readonly loss: LossName | LossFunction;
+  /** Names of layers that keep their weights. */
+  readonly frozen?: ReadonlySet<string>;
+  /** Tells the dropout masks of stages apart. */
+  readonly salt?: number;
+}
+
+/** A stage that trains a network on pairs, one optimiser step a batch. */
+export function pairStage(training: PairTraining): Stage {
+  const { network, settings, stage, sample, loss, frozen, salt = 0 } = training;
+  const optimiser = new Optimiser(trainableVariables(network.logits, frozen), stage.optimiser);
+  const gradients = new LocalGradients(network, loss, frozen);
+  const { seed, batch, accumulate } = settings;
+  const each = batch / accumulate;
+  return {
+    optimisers: { segmenter: optimiser },
+    async step(step, rate) {
+      const batches = Array.from({ length: accumulate }, (_, i) => sample(each, step * batch + i * each));
+      const result = await gradients.compute(batches, mix(mix(seed, salt), step));
+      optimiser.apply(result.gradients, rate, step);
+      tf.dispose(result.gradients);
+      return { loss: result.loss };
+    },
+    dispose: () => optimiser.dispose(),
+  };
+}
+
+/** What supervised training of the segmenting network needs. */
+export interface SegmentationTraining extends Omit<PairTraining, "sample" | "loss"> {
   readonly train: Slices;
   readonly validation: Slices;
   readonly loss: LossName;
   readonly augmentation: AugmentationOptions;
   readonly crops: Crops;
   readonly matching?: PatchMatching;
-  /** Names of layers that keep their weights. */
-  readonly frozen?: ReadonlySet<string>;
   readonly random: Random;
 }
 
 /** A stage that trains a segmenting network on labelled slices. */
 export function segmentationStage(training: SegmentationTraining): Stage {
-  const { network, settings, stage, train, validation, random, frozen, matching } = training;
-  const optimiser = new Optimiser(trainableVariables(network.logits, frozen), stage.optimiser);
-  const gradients = new LocalGradients(network, training.loss, frozen);
-  const { patch, seed, batch, accumulate } = settings;
-  const sampler = new PatchSampler(
-    train,
-    patch,
-    training.augmentation,
-    training.crops,
-    seed,
-    random,
-    matching && patchMatcher(matching),
-  );
-  const each = batch / accumulate;
+  const { network, settings, train, validation, augmentation, crops, matching, random } = training;
+  const change = matching && patchMatcher(matching);
+  const sampler = new PatchSampler(train, settings.patch, augmentation, crops, settings.seed, random, change);
   const multiple = multipleOf(settings.network);
   return {
-    optimisers: { segmenter: optimiser },
-    async step(step, rate) {
-      const batches = Array.from({ length: accumulate }, (_, i) =>
-        sampler.sample(each, step * batch + i * each),
-      );
-      const result = await gradients.compute(batches, mix(seed, step));
-      optimiser.apply(result.gradients, rate, step);
-      tf.dispose(result.gradients);
-      return { loss: result.loss };
-    },
+    ...pairStage({ ...training, sample: (count, first) => sampler.sample(count, first) }),
     validate:
       validation.em.length > 0 ? async () => (await validate(network, validation, multiple)).loss : undefined,
-    dispose: () => optimiser.dispose(),
   };
 }
 

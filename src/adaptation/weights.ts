@@ -9,9 +9,16 @@ const variableOf = (weight: tf.LayersModel["weights"][number]) =>
  * that of the layers, always.
  */
 export function variablesOf(model: tf.LayersModel): tf.Variable[] {
-  return model.layers.flatMap((layer) =>
-    layer instanceof tf.LayersModel ? variablesOf(layer) : layer.weights.map(variableOf),
-  );
+  return variablesWithout(model, new Set());
+}
+
+/** The same but for the layers named. */
+export function variablesWithout(model: tf.LayersModel, layers: ReadonlySet<string>): tf.Variable[] {
+  return model.layers
+    .filter((layer) => !layers.has(layer.name))
+    .flatMap((layer) =>
+      layer instanceof tf.LayersModel ? variablesWithout(layer, layers) : layer.weights.map(variableOf),
+    );
 }
 
 /** Copies of the values: on some backends data() is the tensor's own memory. */

@@ -1,6 +1,6 @@
 import { tf } from "../kernels/tf.js";
 import type { Network } from "../network/attention_unet.js";
-import { type LossName, segmentationLoss } from "./losses.js";
+import { type LossFunction, type LossName, segmentationLoss } from "./losses.js";
 import type { Batch } from "./sampler.js";
 
 export interface Gradients {
@@ -66,7 +66,7 @@ export class LocalGradients implements GradientSource {
   /** @param frozen names of layers that are not trained; their batch-norm statistics stay as well. */
   constructor(
     private readonly network: Network,
-    private readonly loss: LossName,
+    private readonly loss: LossName | LossFunction,
     private readonly frozen: ReadonlySet<string> = new Set(),
   ) {
     this.trainable = trainableVariables(network.logits, frozen);
@@ -92,15 +92,13 @@ export class LocalGradients implements GradientSource {
     const shape: [number, number, number, number] = [count, size, size, 1];
     const x = tf.tensor4d(em, shape);
     const y = tf.tensor4d(labels, shape);
-    const { value, grads } = tf.variableGrads(
-      () =>
-        segmentationLoss(
-          this.loss,
-          y,
-          this.network.logits.apply(x, { training: true, dropoutSeed, frozen: this.frozen }) as tf.Tensor,
-        ),
-      this.trainable,
-    );
+    const { value, grads } = tf.variableGrads(() => {
+      const logits = this.network.logits.apply(x, { training: true, dropoutSeed, frozen: this.frozen });
+      const { loss } = this;
+      return typeof loss === "string"
+        ? segmentationLoss(loss, y, logits as tf.Tensor)
+        : loss(y, logits as tf.Tensor);
+    }, this.trainable);
     tf.dispose([x, y]);
     const [loss] = await value.data();
     value.dispose();

@@ -2,6 +2,9 @@ import { tf } from "../kernels/tf.js";
 
 export type LossName = "bce" | "bce+dice";
 
+/** @param target, logits [N, H, W, 1]; target in 0..1. */
+export type LossFunction = (target: tf.Tensor, logits: tf.Tensor) => tf.Scalar;
+
 /**
  * Mean binary cross-entropy of logits, max(z, 0) - z y + log(1 + exp(-|z|)), with its closed-form gradient
  * (sigmoid(z) - y) / n: one pass in place of the eight that automatic differentiation would make. Labels may be soft.
@@ -33,4 +36,9 @@ export function softDice(labels: tf.Tensor, logits: tf.Tensor): tf.Scalar {
 export function segmentationLoss(name: LossName, labels: tf.Tensor, logits: tf.Tensor): tf.Scalar {
   const bce = binaryCrossEntropy(labels, logits);
   return name === "bce" ? bce : (tf.add(bce, softDice(labels, logits)) as tf.Scalar);
+}
+
+/** Mean squared difference of the network's sigmoid output from an image in 0..1. */
+export function reconstructionLoss(image: tf.Tensor, logits: tf.Tensor): tf.Scalar {
+  return tf.mean(tf.square(tf.sub(tf.sigmoid(logits), image))) as tf.Scalar;
 }
