@@ -1,4 +1,5 @@
 import { parseDocument } from "yaml";
+import { adaptedContents } from "../src/adaptation/package_adaptation.js";
 import { snapshotWeights } from "../src/experiment/snapshot.js";
 import { encodePackage } from "../src/model/encode.js";
 import { type FileFetcher, LIMITS } from "../src/model/limits.js";
@@ -7,8 +8,6 @@ import type { AdaptationRequest } from "./adaptation_api.js";
 import type { Adapted } from "./adaptation_session.js";
 import { packArchive } from "./saved_models.js";
 
-const LONGEST_NAME = 128;
-const LONGEST_DESCRIPTION = 1024;
 const OWN_ID = /^adapted-\d{8}-\d{6}-/;
 
 /** Id of an adapted package: when it was made, and from which model. */
@@ -25,8 +24,6 @@ export async function licenceOf(files: FileFetcher): Promise<string | undefined>
   const licence = document.get("license");
   return typeof licence === "string" && /^[A-Za-z0-9.+-]{1,64}$/.test(licence) ? licence : undefined;
 }
-
-const cut = (text: string, most: number) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 
 /** What an adapted package is made from. */
 export interface PackageBase {
@@ -46,26 +43,17 @@ export async function packageAdapted(
   { title, snapshot, settings, kept, before, criterion, stopped }: Adapted,
   request: AdaptationRequest,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const { formatVersion: _version, files: _files, ...config } = model.config;
-  const { stacks, geometry, window, eightBit, target, seed } = request;
-  const base = model.name.replace(/ adapted to .*$/, "");
-  const files = await encodePackage(id, {
-    name: cut(`${base} adapted to ${target}`, LONGEST_NAME),
-    description: cut(
-      `${base}, adapted to ${target} in the viewer by ${title.toLowerCase()}, without labels: ` +
-        `solidity there ${before.solidity.toFixed(3)} before, ${kept.solidity.toFixed(3)} after. ${model.description}`,
-      LONGEST_DESCRIPTION,
-    ),
-    topology: snapshot.topology,
-    weights: await snapshotWeights(snapshot),
-    license: licence,
-    timestamp: when.toISOString(),
-    config: {
-      ...config,
-      strategy: request.strategy,
-      target,
+  const { stacks, geometry, window, eightBit, target, seed, strategy } = request;
+  const contents = adaptedContents(
+    model,
+    {
+      topology: snapshot.topology,
+      weights: await snapshotWeights(snapshot),
       field: snapshot.field,
-      window: eightBit ? window : config.window,
+      strategy: { id: strategy, title },
+      target,
+      where: "in the viewer",
+      window: eightBit ? window : model.config.window,
       selection: { criterion, step: kept.step },
       training: {
         command: "viewer: Adapt this model to this volume",
@@ -79,9 +67,9 @@ export async function packageAdapted(
           stopped,
         },
       },
-      // Scores are those of other weights.
-      scores: [],
+      solidity: { before: before.solidity, after: kept.solidity },
     },
-  });
-  return packArchive(files);
+    { license: licence, timestamp: when.toISOString() },
+  );
+  return packArchive(await encodePackage(id, contents));
 }

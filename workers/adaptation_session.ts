@@ -1,17 +1,17 @@
 import { runAdaptation } from "../src/adaptation/engine.js";
-import { checkStrategySettings, totalStepsOf } from "../src/adaptation/settings.js";
+import { checkNeeds, settingsFor } from "../src/adaptation/package_adaptation.js";
+import { totalStepsOf } from "../src/adaptation/settings.js";
 import { sourceModelOf } from "../src/adaptation/source_model.js";
 import { sourceSummaryOf } from "../src/adaptation/source_summary.js";
 import { pickEpochs } from "../src/adaptation/stopping.js";
 import { stackBox, stackImages } from "../src/adaptation/target_patches.js";
-import {
-  AdaptationError,
-  type Criterion,
-  type Images,
-  type ScoredEpoch,
-  type Strategy,
-  type StrategyId,
-  type StrategySettings,
+import type {
+  Criterion,
+  Images,
+  ScoredEpoch,
+  Strategy,
+  StrategyId,
+  StrategySettings,
 } from "../src/adaptation/types.js";
 import { type Snapshot, takeSnapshot } from "../src/experiment/snapshot.js";
 import type { BackendName } from "../src/inference/types.js";
@@ -53,8 +53,6 @@ export interface Adapted {
 
 /** Voxels read at once where a slice has fewer. */
 const READ_VOXELS = 2 ** 22;
-/** Scores of a run, the last one included. */
-const SCORES = 12;
 /** Blocks that are scored each time: a GPU predicts four in the time of one on a CPU. */
 const BLOCKS: Readonly<Record<BackendName, number>> = { webgpu: 4, tensorflow: 4, wasm: 1 };
 
@@ -74,7 +72,7 @@ export async function adapt(
   const target = await readTarget(request, host);
   const source = await sourceModelOf(model);
   cancel.throwIfAborted();
-  const settings = fitSettings(strategy, source.network, target, request);
+  const settings = settingsFor(strategy, source.network, target, request);
   const stages = strategy.stages.map((name) => settings.stages[name]);
   const scores = stages.reduce(
     (sum, { steps, scoreEvery }) => sum + (scoreEvery > 0 ? Math.ceil(steps / scoreEvery) : 0),
@@ -167,42 +165,6 @@ async function readTarget(
   return target;
 }
 
-/** The strategy's settings for minutes, for this network, these images and as many steps as were asked for. */
-function fitSettings(
-  strategy: Strategy,
-  network: StrategySettings["network"],
-  target: readonly Images[],
-  { steps, seed }: AdaptationRequest,
-): StrategySettings {
-  const [{ width, height }] = target;
-  const defaults = strategy.defaults("reduced", {
-    sourceSlices: 1,
-    sourceSize: [width, height],
-    targetSlices: target.reduce((sum, { em }) => sum + em.length, 0),
-    targetSize: [width, height],
-  });
-  const total = totalStepsOf(strategy, defaults);
-  const factor = steps === undefined ? 1 : steps / total;
-  const multiple = 2 ** (network.filters.length - 1);
-  const edge = Math.min(...target.flatMap(({ width, height }) => [width, height]));
-  const stages = Object.fromEntries(
-    Object.entries(defaults.stages).map(([name, stage]) => {
-      const count = Math.max(1, Math.round(stage.steps * factor));
-      const scoreEvery = stage.scoreEvery > 0 ? Math.max(1, Math.ceil(count / SCORES)) : 0;
-      return [name, { ...stage, steps: count, scoreEvery, validateEvery: 0, patience: 0 }];
-    }),
-  );
-  const settings: StrategySettings = {
-    ...defaults,
-    seed,
-    network,
-    patch: Math.max(multiple, Math.min(defaults.patch, Math.floor(edge / multiple) * multiple)),
-    stages,
-  };
-  checkStrategySettings(strategy, settings);
-  return settings;
-}
-
 interface Candidate {
   readonly stage: string;
   readonly step: number;
@@ -254,18 +216,4 @@ function withoutPreview(
   step: number,
 ): ScoredPoint {
   return { step, solidity, ara, distribution, regions, fraction };
-}
-
-/** @throws AdaptationError when the strategy needs something of the source that no package, or not this one, carries. */
-function checkNeeds({ id, needs }: Strategy, { config }: ModelPackage): void {
-  if (needs.includes("source-images"))
-    throw new AdaptationError(
-      id,
-      "needs the labelled images of the source, which no package carries: run it with chondria adapt",
-    );
-  if (needs.includes("source-histogram") && config.sourceSummary === undefined)
-    throw new AdaptationError(
-      id,
-      "needs the grey values of the source, which this package does not carry: choose another strategy",
-    );
 }
