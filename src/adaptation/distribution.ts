@@ -8,15 +8,15 @@ export type { QuantityDistribution, RegionDistribution } from "../morphology/typ
 export const QUANTITIES = ["solidity", "logArea", "eccentricity", "density"] as const;
 type Quantity = (typeof QUANTITIES)[number];
 
-/** No quantity is told apart more finely than this, however alike the halves of a source are. */
-const LEAST_SPREAD: Readonly<Record<Quantity, number>> = {
-  solidity: 0.002,
-  logArea: 0.02,
-  eccentricity: 0.005,
-  density: 0.5,
-};
-/** Nor more finely than this part of its standard deviation: two halves of a small source may be alike by chance. */
-const LEAST_PART = 0.1;
+/** No quantity is told apart more finely than this, however alike the regions of a source are. */
+const LEAST_SPREAD = { solidity: 0.005, logArea: 0.05, eccentricity: 0.01 } as const;
+/**
+ * Density is compared by factors of e: within a source it hardly varies, between tissues it does, so that the source's own
+ * spread would make it outweigh the rest.
+ */
+const DENSITY_SPREAD = 1;
+/** The most that a quantity can be off, and so what an empty prediction is. */
+export const FARTHEST = 10;
 
 /**
  * Measures the ground truth of a source.
@@ -30,41 +30,38 @@ export function measureDistribution(
   height: number,
   minimum = 128,
 ): RegionDistribution | null {
-  const half = Math.ceil(slices.length / 2);
-  const sample = (part: readonly Uint8Array[]) => valuesOf(sampleRegions(part, width, height, minimum));
-  const whole = sample(slices);
+  const whole = valuesOf(sampleRegions(slices, width, height, minimum));
   if (whole.solidity.length === 0) return null;
-  // An object that the cut goes through is in both halves, as it is in any two halves of such a volume.
-  const first = sample(slices.slice(0, half));
-  const second = sample(slices.slice(half));
-  const distribution = (quantity: Quantity): QuantityDistribution => {
-    const quantiles = quantilesOf(whole[quantity]).map((value) => Number(value.toPrecision(7)));
-    const [a, b] = [first[quantity], second[quantity]];
-    const between = a.length > 0 && b.length > 0 ? wasserstein(quantilesOf(a), quantilesOf(b)) : 0;
-    const least = Math.max(LEAST_SPREAD[quantity], LEAST_PART * deviation(whole[quantity]));
-    return { quantiles, spread: Number(Math.max(between, least).toPrecision(7)) };
-  };
+  const distribution = (quantity: Quantity, spread: number): QuantityDistribution => ({
+    quantiles: quantilesOf(whole[quantity]).map(rounded),
+    spread: rounded(spread),
+  });
+  const own = (quantity: keyof typeof LEAST_SPREAD) =>
+    distribution(quantity, Math.max(LEAST_SPREAD[quantity], deviation(whole[quantity])));
   return {
-    solidity: distribution("solidity"),
-    logArea: distribution("logArea"),
-    eccentricity: distribution("eccentricity"),
-    density: distribution("density"),
+    solidity: own("solidity"),
+    logArea: own("logArea"),
+    eccentricity: own("eccentricity"),
+    density: distribution("density", DENSITY_SPREAD),
   };
 }
 
+/** Seven digits: what a package needs of a number. */
+const rounded = (value: number) => Number(value.toPrecision(7));
+
 export interface DistributionDistance {
-  /** 0: the same in everything; 1: nothing was predicted, the worst. */
+  /** 0: the same in everything; `FARTHEST`: nothing was predicted, the worst. */
   readonly distance: number;
-  /** Wasserstein distance of each quantity in units of the source's spread; null where nothing was predicted. */
-  readonly terms: Readonly<Record<Quantity, number>> | null;
+  /** Wasserstein distance of each quantity in units of the source's spread, at most `FARTHEST`. */
+  readonly terms: Readonly<Record<Quantity, number>>;
 }
 
 /**
- * How far the morphology of a prediction is from a source's, as whole distributions, where solidity alone compares two
- * means. For each quantity the one-dimensional Wasserstein distance W (the area between the two quantile functions, here from
- * their values at `QUANTILES` probabilities) is divided by the spread s that the source has in itself, so that 1 is "as
- * far as one half of the source from the other". The distance is the mean over the quantities of (W / s) / (1 + W / s): no single
- * quantity outweighs the others however far off it is, and an empty prediction, 1 by definition, is worse than all.
+ * How far the morphology of a prediction is from a source's, as whole distributions, where the published criterion compares
+ * two means. For each quantity the one-dimensional Wasserstein distance W (the area between the two quantile functions, here
+ * from their values at `QUANTILES` probabilities) is divided by the standard deviation s that the quantity has among the
+ * source's regions, so that quantities of different units count alike; density, by factors of e. The distance is the mean over
+ * the quantities of min(W / s, 10). An empty prediction is at 10 in everything.
  *
  * @param pixelRatio area of a pixel of the sample in pixels of the source's grid: 1 when they are of one size.
  */
@@ -77,17 +74,20 @@ export function distributionDistance(
     throw new RangeError(`a pixel cannot be ${pixelRatio} pixels`);
   }
   const values = valuesOf(sample, pixelRatio);
-  if (values.solidity.length === 0) return { distance: 1, terms: null };
-  const term = (quantity: Quantity) =>
-    wasserstein(quantilesOf(values[quantity]), source[quantity].quantiles) / source[quantity].spread;
+  const empty = values.solidity.length === 0;
+  const term = (quantity: Quantity) => {
+    if (empty) return FARTHEST;
+    const { quantiles, spread } = source[quantity];
+    return Math.min(FARTHEST, wasserstein(quantilesOf(values[quantity]), quantiles) / spread);
+  };
   const terms = {
     solidity: term("solidity"),
     logArea: term("logArea"),
     eccentricity: term("eccentricity"),
     density: term("density"),
   };
-  const bounded = QUANTITIES.map((quantity) => terms[quantity] / (1 + terms[quantity]));
-  return { distance: bounded.reduce((sum, value) => sum + value, 0) / bounded.length, terms };
+  const sum = QUANTITIES.reduce((total, quantity) => total + terms[quantity], 0);
+  return { distance: sum / QUANTITIES.length, terms };
 }
 
 /** The quantities of a sample, in the units of `RegionDistribution`. */
@@ -97,7 +97,7 @@ function valuesOf(sample: RegionSample, pixelRatio = 1): Record<Quantity, Float6
     solidity,
     logArea: area.map((pixels) => Math.log(pixels * pixelRatio)),
     eccentricity,
-    density: counts.map((regions) => (regions / (sliceArea * pixelRatio)) * 1e6),
+    density: counts.map((regions) => Math.log1p((regions / (sliceArea * pixelRatio)) * 1e6)),
   };
 }
 

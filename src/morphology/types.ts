@@ -43,14 +43,14 @@ export interface MorphologyPrior extends MorphologySummary {
 export interface QuantityDistribution {
   /** At the probabilities (i + 0.5) / n, ascending. */
   readonly quantiles: readonly number[];
-  /** Wasserstein distance between the first and the second half of the source's slices, above 0: what is little. */
+  /** Above 0: the unit in which distances from it are measured. */
   readonly spread: number;
 }
 
 /**
  * Region morphology of a source's ground truth as distributions, small enough for a model package: solidity and eccentricity
- * (0..1), the natural logarithm of the area in pixels of the model's grid, and density: regions of a slice per million
- * pixels. Made and compared by `src/adaptation/distribution.ts`.
+ * (0..1), the natural logarithms of the area in pixels of the model's grid, and of the density of each slice: 1 + regions per
+ * million pixels. Made and compared by `src/adaptation/distribution.ts`.
  */
 export interface RegionDistribution {
   readonly solidity: QuantityDistribution;
