@@ -265,7 +265,7 @@ describe("an adaptation", () => {
   });
 
   it.each([
-    ["labelled images", { needs: ["source-images"] }, /labelled images of the source.*chondria adapt/],
+    ["labelled images", { needs: ["source-images"] }, /labelled images of the source.*chondria experiment/],
     ["grey values", { needs: ["source-histogram"] }, /grey values of the source/],
     [
       "what only it knows",
