@@ -2,6 +2,7 @@
 import * as Comlink from "comlink";
 import { STRATEGIES } from "../src/adaptation/registry.js";
 import { selectBackend } from "../src/kernels/backend_worker.js";
+import { licenceOf } from "../src/model/licence.js";
 import { readPackage } from "../src/model/read.js";
 import { ModelError } from "../src/model/types.js";
 import type {
@@ -12,7 +13,7 @@ import type {
   AdaptationWorkerOptions,
   PatchesApi,
 } from "./adaptation_api.js";
-import { adaptedId, licenceOf, packageAdapted } from "./adaptation_package.js";
+import { adaptedId, packageAdapted } from "./adaptation_package.js";
 import { PreviewPainter } from "./adaptation_preview.js";
 import { AdaptationProgress } from "./adaptation_progress.js";
 import { adapt } from "./adaptation_session.js";

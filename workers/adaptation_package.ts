@@ -1,8 +1,6 @@
-import { parseDocument } from "yaml";
 import { adaptedContents } from "../src/adaptation/package_adaptation.js";
 import { snapshotWeights } from "../src/experiment/snapshot.js";
 import { encodePackage } from "../src/model/encode.js";
-import { type FileFetcher, LIMITS } from "../src/model/limits.js";
 import type { ModelPackage } from "../src/model/types.js";
 import type { AdaptationRequest } from "./adaptation_api.js";
 import type { Adapted } from "./adaptation_session.js";
@@ -15,14 +13,6 @@ export function adaptedId(source: string, when: Date): string {
   const [date, time] = when.toISOString().slice(0, 19).replaceAll(/[-:]/g, "").split("T");
   const from = source.replace(OWN_ID, "").replaceAll(".", "-");
   return `adapted-${date}-${time}-${from}`.slice(0, 64);
-}
-
-/** The licence of a package, which one made from it keeps; undefined where it names none. */
-export async function licenceOf(files: FileFetcher): Promise<string | undefined> {
-  const bytes = await files("rdf.yaml", { maxBytes: LIMITS.rdfBytes });
-  const document = parseDocument(new TextDecoder().decode(bytes), { schema: "core", logLevel: "silent" });
-  const licence = document.get("license");
-  return typeof licence === "string" && /^[A-Za-z0-9.+-]{1,64}$/.test(licence) ? licence : undefined;
 }
 
 /** What an adapted package is made from. */
