@@ -3,12 +3,23 @@ import { cut, fastcut } from "../../../src/adaptation/cut.js";
 import { UnpairedSampler } from "../../../src/adaptation/cut_batches.js";
 import type { Images, SourceModel, Strategy, StrategyInput } from "../../../src/adaptation/types.js";
 import { readVariables, variablesOf } from "../../../src/adaptation/weights.js";
+import { chooseGeometry } from "../../../src/inference/geometry.js";
+import { gatherBox } from "../../../src/inference/plan.js";
+import { createPredictor } from "../../../src/inference/predictor.js";
 import { selectBackend } from "../../../src/kernels/backend_node.js";
 import { tf } from "../../../src/kernels/tf.js";
+import type { PackageContents } from "../../../src/model/encode.js";
+import { readPackageFolder } from "../../../src/model/read_node.js";
+import { writePackage } from "../../../src/model/write_node.js";
 import { buildAttentionUNet } from "../../../src/network/attention_unet.js";
 import { Random } from "../../../src/network/random.js";
+import { receptiveField } from "../../../src/network/receptive_field.js";
+import { openPhantom } from "../../../src/phantom/store.js";
 import { readWeights } from "../../../src/training/loop.js";
+import type { Box } from "../../../src/volume/types.js";
 import { lossesOf, record, TINY_NETWORK, tinyInput } from "../../support/adaptation.js";
+import { scratch } from "../../support/slices.js";
+import { tinyContents } from "../../support/tiny_model.js";
 
 let model: SourceModel;
 
@@ -113,7 +124,7 @@ describe("CUT", () => {
     const run = await strategy.start(inputOf(strategy, options));
     const stage = await run.begin("translate");
     const counts: number[] = [];
-    for (let step = 0; step < 4; step++) {
+    for (let step = 0; step < 3; step++) {
       const losses = await stage.step(step, 1e-3);
       counts.push(tf.memory().numTensors);
       if (names) expect(Object.keys(losses).sort()).toEqual(names);
@@ -173,6 +184,79 @@ describe("CUT", () => {
     (await run.snapshot()).dispose();
     expect(tf.memory().numTensors).toBe(before);
     run.dispose();
+  });
+});
+
+/** Part of a one-slice box. */
+function cropOf(voxels: Uint8Array, box: Box, part: Box): Uint8Array {
+  const [width, height] = [part.upper[0] - part.lower[0], part.upper[1] - part.lower[1]];
+  return Uint8Array.from({ length: width * height }, (_, i) => {
+    const [x, y] = [part.lower[0] + (i % width), part.lower[1] + Math.floor(i / width)];
+    return voxels[x - box.lower[0] + (y - box.lower[1]) * (box.upper[0] - box.lower[0])];
+  });
+}
+
+describe("a package of a CUT run", () => {
+  it("predicts a chunk of the phantom as its snapshot does, whatever the chunk's neighbours", async () => {
+    const run = await cut.start(inputOf(cut));
+    const snapshot = await run.snapshot();
+    run.dispose();
+    const path = await scratch();
+    const contents = await tinyContents();
+    const weights: PackageContents["weights"][number][] = [];
+    for (const weight of snapshot.weights)
+      weights.push({
+        name: weight.originalName,
+        shape: weight.shape as number[],
+        data: Float32Array.from((await weight.read().data()) as Float32Array),
+      });
+    await writePackage(path("chain"), {
+      ...contents,
+      topology: snapshot.toJSON(null, false) as object,
+      weights,
+      config: { ...contents.config, strategy: "cut", field: receptiveField(snapshot) },
+    });
+    const written = await readPackageFolder(path("chain"));
+    const predictor = await createPredictor(written, "wasm");
+    const em = openPhantom("phantom://shifted/3/em");
+    const geometry = chooseGeometry(em.scales, written.config.voxelSize);
+    const [x, y, z] = em.scales[geometry.scale].bounds.lower.map((v) => v + 1024);
+    const core: Box = { lower: [x, y, z], upper: [x + 40, y + 24, z + 1] };
+    const gather = gatherBox(geometry, written.config.field, core);
+    const voxels = (await em.read(geometry.scale, gather, {})) as Uint8Array;
+    const predict = async (part: Box) => {
+      const around = gatherBox(geometry, written.config.field, part);
+      const inside = cropOf(voxels, gather, around);
+      const request = {
+        em: inside,
+        gather: around,
+        core: part,
+        geometry,
+        window: [0, 255],
+        tta: "none",
+      } as const;
+      return (await predictor.predict(request)).probability;
+    };
+    const probability = await predict(core);
+    const right = await predict({ lower: [x + 17, y, z], upper: [x + 40, y + 24, z + 1] });
+    probability.forEach((value, i) => {
+      const [u, v] = [i % 40, Math.floor(i / 40)];
+      if (u >= 17) expect(right[v * 23 + u - 17]).toBe(value);
+    });
+    const [width, height] = [gather.upper[0] - gather.lower[0], gather.upper[1] - gather.lower[1]];
+    const image = tf.tensor4d(
+      Float32Array.from(voxels, (value) => value / 255),
+      [1, height, width, 1],
+    );
+    const whole = await (snapshot.predict(image) as tf.Tensor).data();
+    expect(new Set(probability).size).toBeGreaterThan(8);
+    probability.forEach((value, i) => {
+      const [u, v] = [x - gather.lower[0] + (i % 40), y - gather.lower[1] + Math.floor(i / 40)];
+      // Packages hold half-precision weights.
+      expect(Math.abs(value - 255 * whole[v * width + u])).toBeLessThan(3);
+    });
+    predictor.dispose();
+    snapshot.dispose();
   });
 });
 
