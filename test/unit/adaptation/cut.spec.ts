@@ -257,7 +257,7 @@ describe("a package of a CUT run", () => {
     });
     predictor.dispose();
     snapshot.dispose();
-  });
+  }, 120_000);
 });
 
 describe("unpaired crops", () => {
