@@ -31,7 +31,7 @@ export const fraction = (text: string): number => {
   return value;
 };
 
-const intensityWindow = (text: string): IntensityWindow => {
+export const intensityWindow = (text: string): IntensityWindow => {
   const [lower, upper, ...more] = text
     .split(",")
     .map((part) => (part.trim() === "" ? Number.NaN : Number(part)));
