@@ -4,6 +4,7 @@ import { readPackage } from "../src/model/read.js";
 import { indexEntry, type ModelEntry } from "../src/model/registry.js";
 import { indexSchema } from "../src/model/schema.js";
 import { writeZip, ZipArchive } from "../src/model/zip.js";
+import { zipFiles } from "../src/model/zip_files.js";
 import type { Backing } from "./store/backing.js";
 import { openBacking } from "./store/open.js";
 
@@ -18,7 +19,6 @@ export const MOST_ARCHIVE = 2 ** 28;
 const PACKAGE_LIMITS = { entries: 64, bytes: MOST_ARCHIVE };
 /** Ids of saved models: safe as a file name in every storage (no dots), and model ids. */
 const ID = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
-const RDF = "rdf.yaml";
 
 /** A model that cannot be saved in, or got from, this browser; says what to do. */
 export class SavedModelError extends Error {
@@ -167,14 +167,4 @@ async function readEntry(backing: Backing, name: string): Promise<ModelEntry | u
 /** A package of these files as one archive. */
 export function packArchive(files: ReadonlyMap<string, Uint8Array>): Uint8Array<ArrayBuffer> {
   return writeZip(files);
-}
-
-/** Files of a package in an archive: at its top level, or in its only folder (as some programs pack them). */
-function zipFiles(archive: ZipArchive): FileFetcher {
-  const rdf = archive.names.filter((name) => name === RDF || name.endsWith(`/${RDF}`));
-  const folder = rdf.length === 1 ? rdf[0].slice(0, -RDF.length) : "";
-  return async (file, { maxBytes, signal }) => {
-    signal?.throwIfAborted();
-    return archive.read(folder + file, maxBytes);
-  };
 }

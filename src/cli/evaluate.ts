@@ -6,7 +6,7 @@ import type { InferenceGeometry, ReceptiveField } from "../inference/types.js";
 import type { ModelPackage } from "../model/types.js";
 import { formatRegion } from "../volume/region.js";
 import { formatVoxelSize, parseVoxelSize } from "../volume/voxel_size.js";
-import { findModelFolder } from "./find_model.js";
+import { findModel, findModelFolder } from "./find_model.js";
 import {
   addInferenceFlags,
   commandLine,
@@ -45,7 +45,7 @@ export function register(program: Command): void {
     program
       .command("evaluate")
       .description("Compare a model's prediction with labels: foreground IoU per slice and over the volume")
-      .argument("<model>", "id of a package in models/, or its folder")
+      .argument("<model>", "id of a package in models/, its folder, or a .zip file")
       .argument("<volume>", "EM: a folder of slices, a TIFF or HDF5 file, an OME-Zarr or precomputed volume")
       .argument("<labels>", "labels of the same voxels; mitochondria are what is not 0"),
   )
@@ -77,9 +77,9 @@ async function evaluate(
   labelsPath: string,
   flags: EvaluateFlags,
 ): Promise<void> {
-  const { readPackageFolder } = await import("../model/read_node.js");
-  const folder = await findModelFolder(modelName);
-  const model = await readPackageFolder(folder);
+  // A score goes into a folder: a package in a .zip file is refused before the work, not after it.
+  const folder = flags.record === undefined ? null : await findModelFolder(modelName);
+  const model = await findModel(modelName);
   const { openVolume } = await import("../volume/open_node.js");
   const { cutRegion } = await import("../volume/region.js");
   const { checkLabels, evaluatePrediction } = await import("../evaluation/evaluate.js");
@@ -154,7 +154,7 @@ async function evaluate(
     process.stdout.write(
       flags.json === true ? `${JSON.stringify(report)}\n` : table(report, geometry, result, model),
     );
-    if (flags.record !== undefined) await record(folder, flags, result);
+    if (folder !== null) await record(folder, flags, result);
   } finally {
     bar.end();
     release();

@@ -2,17 +2,19 @@ import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { MODEL_ID } from "../model/limits.js";
-import { readPackageFolder } from "../model/read_node.js";
+import { readPackageFolder, readPackageZip } from "../model/read_node.js";
 import { ModelError, type ModelPackage } from "../model/types.js";
 
 /** The packages that ship with Chondria. */
 export const MODELS_FOLDER = fileURLToPath(new URL("../../models", import.meta.url));
 
-const isPackage = (folder: string) =>
-  stat(join(folder, "rdf.yaml")).then(
+const isFile = (path: string) =>
+  stat(path).then(
     (found) => found.isFile(),
     () => false,
   );
+const isPackage = async (folder: string) =>
+  (await isFile(join(folder, "rdf.yaml"))) || isFile(join(folder, "bioimageio.yaml"));
 
 /** Ids of the folders in a models folder; none when there is no such folder. */
 export async function modelIds(folder: string): Promise<string[]> {
@@ -35,7 +37,8 @@ export async function findModelFolder(text: string): Promise<string> {
   );
 }
 
-/** @throws ModelError. */
+/** A package by its folder, its .zip file, or its id. @throws ModelError. */
 export async function findModel(text: string): Promise<ModelPackage> {
+  if (/\.zip$/i.test(text) && (await isFile(text))) return readPackageZip(text);
   return readPackageFolder(await findModelFolder(text));
 }

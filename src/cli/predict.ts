@@ -16,7 +16,7 @@ export function register(program: Command): void {
     program
       .command("predict")
       .description("Run a model over a volume and write its probabilities (0..255) as multiscale OME-Zarr")
-      .argument("<model>", "id of a package in models/, or its folder")
+      .argument("<model>", "id of a package in models/, its folder, or a .zip file")
       .argument("<volume>", "EM: a folder of slices, a TIFF or HDF5 file, an OME-Zarr or precomputed volume")
       .argument("<output>", "OME-Zarr folder to make, as in mitochondria.ome.zarr"),
   )

@@ -1,15 +1,23 @@
-import * as v from "valibot";
 import { parseDocument } from "yaml";
+import { readBioimage } from "./bioimage.js";
 import { assertPlain } from "./json.js";
 import { type FileFetcher, LIMITS, MODEL_ID, sha256 } from "./limits.js";
-import { firstIssue, modelJsonSchema, rdfSchema, type WeightSpec } from "./schema.js";
+import { checked, decodeText, readNetworkFiles } from "./network_files.js";
+import { rdfSchema } from "./schema.js";
 import { checkTopology } from "./topology.js";
 import { type ChondriaConfig, ModelError, type ModelPackage } from "./types.js";
 
 export type { FileFetcher } from "./limits.js";
 
 const RDF = "rdf.yaml";
-const utf8 = new TextDecoder("utf-8", { fatal: true });
+const BIOIMAGE_RDF = "bioimageio.yaml";
+
+/** Whether a description is of a model, but not one that Chondria wrote. */
+function isForeign(yaml: unknown): boolean {
+  if (typeof yaml !== "object" || yaml === null) return false;
+  const { config, inputs, weights } = yaml as Record<string, Record<string, unknown> | null | undefined>;
+  return inputs !== undefined && weights !== undefined && !(config && "chondria" in config);
+}
 
 /** A ModelError that says which file of which package is wrong; an abort passes as it is. */
 function wrong(id: string, file: string, error: unknown): Error {
@@ -18,14 +26,6 @@ function wrong(id: string, file: string, error: unknown): Error {
   return new ModelError(id, `${file}: ${error instanceof Error ? error.message : String(error)}`, {
     cause: error,
   });
-}
-
-function decode(bytes: Uint8Array): string {
-  try {
-    return utf8.decode(bytes);
-  } catch {
-    throw new Error("is not UTF-8 text");
-  }
 }
 
 function parseYaml(text: string): unknown {
@@ -43,65 +43,44 @@ function parseYaml(text: string): unknown {
   return value;
 }
 
-function parseJson(text: string): unknown {
-  const value: unknown = JSON.parse(text);
-  assertPlain(value);
-  return value;
-}
-
-function check<S extends v.GenericSchema>(schema: S, value: unknown): v.InferOutput<S> {
-  const result = v.safeParse(schema, value, { abortEarly: true });
-  if (!result.success) throw new Error(firstIssue(result.issues));
-  return result.output;
-}
-
-function joined(parts: readonly Uint8Array[]): ArrayBuffer {
-  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));
-  let offset = 0;
-  for (const part of parts) {
-    bytes.set(part, offset);
-    offset += part.byteLength;
-  }
-  return bytes.buffer;
-}
-
-/** Bytes that a weight takes in its file. */
-export function weightBytes(spec: Pick<WeightSpec, "shape" | "quantization">): number {
-  return spec.shape.reduce((a, b) => a * b, 1) * (spec.quantization === undefined ? 4 : 2);
-}
-
-/** @throws Error naming the weight. */
-function checkWeights(specs: readonly WeightSpec[]): void {
-  let parameters = 0;
-  const names = new Set<string>();
-  for (const { name, shape } of specs) {
-    if (names.has(name)) throw new Error(`weight ${name} is listed twice`);
-    names.add(name);
-    parameters += shape.reduce((a, b) => a * b, 1);
-    if (!(parameters <= LIMITS.parameters))
-      throw new Error(
-        `weight ${name}, shape [${shape.join(", ")}]: more than ${LIMITS.parameters} parameters in all`,
-      );
-  }
-}
-
 export interface ParsedRdf {
   readonly name: string;
   readonly description: string;
   readonly config: ChondriaConfig;
   readonly topologyFile: string;
   readonly digest: string;
+  /** Of a package that Chondria did not make: all of it, since its settings follow from its network. */
+  readonly whole?: ModelPackage;
+}
+
+/** The description of a package: rdf.yaml, or bioimageio.yaml as newer packages of bioimage.io call it. */
+async function readDescription(fetchFile: FileFetcher, signal?: AbortSignal): Promise<Uint8Array> {
+  const options = { maxBytes: LIMITS.rdfBytes, signal };
+  try {
+    return await fetchFile(RDF, options);
+  } catch (error) {
+    signal?.throwIfAborted();
+    return fetchFile(BIOIMAGE_RDF, options).catch(() => {
+      throw error;
+    });
+  }
 }
 
 /**
- * Reads and checks rdf.yaml alone.
+ * Reads and checks rdf.yaml alone; of a bioimage.io package that is not of Chondria's making, its network as well.
  * @throws ModelError naming package, file and field.
  */
 export async function readRdf(id: string, fetchFile: FileFetcher, signal?: AbortSignal): Promise<ParsedRdf> {
   if (!MODEL_ID.test(id)) throw new ModelError(id.slice(0, 64), "is not a model id (letters, digits, . _ -)");
   try {
-    const bytes = await fetchFile(RDF, { maxBytes: LIMITS.rdfBytes, signal });
-    const rdf = check(rdfSchema, parseYaml(decode(bytes)));
+    const bytes = await readDescription(fetchFile, signal);
+    const yaml = parseYaml(decodeText(bytes));
+    if (isForeign(yaml)) {
+      const whole = await readBioimage(id, yaml, bytes, fetchFile, { signal });
+      const { name, description, config, digest } = whole;
+      return { name, description, config, topologyFile: "", digest, whole };
+    }
+    const rdf = checked(rdfSchema, yaml);
     const { source, sha256: hash } = rdf.weights.tensorflow_js;
     const config: ChondriaConfig = rdf.config.chondria;
     if (config.files[source] !== hash)
@@ -130,7 +109,8 @@ export async function readPackage(
   fetchFile: FileFetcher,
   { signal }: { signal?: AbortSignal } = {},
 ): Promise<ModelPackage> {
-  const { name, description, config, topologyFile, digest } = await readRdf(id, fetchFile, signal);
+  const { name, description, config, topologyFile, digest, whole } = await readRdf(id, fetchFile, signal);
+  if (whole !== undefined) return whole;
   let file = topologyFile;
   const verified = async (wanted: string, maxBytes: number): Promise<Uint8Array> => {
     file = wanted;
@@ -145,38 +125,22 @@ export async function readPackage(
     return bytes;
   };
   try {
-    const json = check(
-      modelJsonSchema,
-      parseJson(decode(await verified(topologyFile, LIMITS.topologyBytes))),
-    );
-    const weightSpecs = json.weightsManifest.flatMap((group) => group.weights);
-    checkWeights(weightSpecs);
-    checkTopology(json.modelTopology, weightSpecs);
-    const shards: Uint8Array[] = [];
-    for (const group of json.weightsManifest) {
-      let missing = group.weights.reduce((sum, spec) => sum + weightBytes(spec), 0);
-      for (const path of group.paths) {
-        const shard = await verified(path, missing);
-        shards.push(shard);
-        missing -= shard.byteLength;
-      }
-      if (missing > 0)
-        throw new Error(`the weights end ${missing} bytes short of their shapes in ${topologyFile}`);
-    }
+    const { topology, weightSpecs, weightData } = await readNetworkFiles(topologyFile, verified);
+    checkTopology(topology, weightSpecs);
     return {
       id,
       name,
       description,
       config,
       digest,
-      topology: json.modelTopology,
+      topology,
       weightSpecs: weightSpecs.map(({ name, shape, dtype, quantization }) => ({
         name,
         shape,
         dtype,
         ...(quantization && { quantization: { dtype: quantization.dtype } }),
       })),
-      weightData: joined(shards),
+      weightData,
     };
   } catch (error) {
     throw wrong(id, file, error);

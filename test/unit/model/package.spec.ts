@@ -280,11 +280,11 @@ describe("a hostile or wrong description", () => {
       "config.chondria.prior.solidity",
     ],
     [
-      "no config",
+      "an empty config",
       (r) => {
-        delete r.config;
+        r.config.chondria = null;
       },
-      "rdf.yaml: config",
+      "rdf.yaml: config.chondria",
     ],
     [
       "two digests that differ",
