@@ -9,7 +9,7 @@ import { besideFile, type DataSetContext } from "./datasets_node.js";
 import { type Experiment, ExperimentError, parseExperiment } from "./experiment_file.js";
 import { packageRun } from "./package_run_node.js";
 import { loadPair, type Pair, writePictures } from "./pair_node.js";
-import { type PlannedRun, planRuns } from "./plan.js";
+import { type PlannedRun, planRuns, startsFromModel } from "./plan.js";
 import {
   type ExperimentResult,
   type Machine,
@@ -196,8 +196,7 @@ class Runner {
 
   private async sourceModel(run: PlannedRun): Promise<{ model: SourceModel; name: string } | null> {
     const { experiment, out } = this.context;
-    const needs = run.strategy.needs.includes("source-model") || run.entry.options?.initial === true;
-    if (!needs) return null;
+    if (!startsFromModel(run.strategy, run.entry, run.protocol)) return null;
     const { source } = run.pair;
     if (run.startsFrom === null) {
       const folder = besideFile(this.data.file, experiment.sourceModels[source]);

@@ -24,6 +24,20 @@ const folderName = (text: string) => text.replace(/[^A-Za-z0-9._+-]+/g, "-");
 export const pairFolder = (source: string, target: string) =>
   `${folderName(source)}-to-${folderName(target)}`;
 
+/** Of no matter here: options do not depend on them. */
+const ANY_SIZES = {
+  sourceSlices: 10,
+  sourceSize: [512, 512],
+  targetSlices: 10,
+  targetSize: [512, 512],
+} as const;
+
+/** Whether a strategy starts from a source-only network: because it must, or because its option `initial` says so. */
+export function startsFromModel(strategy: Strategy, entry: StrategyEntry, protocol: Protocol): boolean {
+  const initial = entry.options?.initial ?? strategy.defaults(protocol, ANY_SIZES).options.initial;
+  return strategy.needs.includes("source-model") || initial === true;
+}
+
 /**
  * Every run in the order in which they are made: all strategies and pairs with the first seed, then with the second, so that a
  * comparison is there early; the source-only run of a pair before those that start from its network.
@@ -37,8 +51,15 @@ export function planRuns(
 ): PlannedRun[] {
   const { pairs, seeds, sourceModels } = experiment;
   const base = experiment.strategies.find(({ id }) => id === "source-only");
-  const needsModel = (entry: StrategyEntry) =>
-    strategies.get(entry.id)?.needs.includes("source-model") === true || entry.options?.initial === true;
+  const needsModel = (entry: StrategyEntry) => {
+    const strategy = strategies.get(entry.id);
+    if (!strategy) throw new ExperimentError(file, `strategies: ${entry.id} is not there`);
+    return startsFromModel(
+      strategy,
+      entry,
+      entry.protocol ?? experiment.settings?.protocol ?? experiment.protocol,
+    );
+  };
   const ordered = [...experiment.strategies].sort((a, b) => Number(b === base) - Number(a === base));
   const runs: PlannedRun[] = [];
   seeds.forEach((seed, repetition) => {
@@ -51,8 +72,7 @@ export function planRuns(
           entry === base &&
           ordered.some((other) => needsModel(other) && repetition < (other.repetitions ?? seeds.length));
         if (repetition >= wanted && !feeds) continue;
-        const strategy = strategies.get(entry.id);
-        if (!strategy) throw new ExperimentError(file, `strategies: ${entry.id} is not there`);
+        const strategy = strategies.get(entry.id)!;
         const fromRun = needsModel(entry) && !Object.hasOwn(sourceModels, pair.source);
         if (fromRun && !base)
           throw new ExperimentError(

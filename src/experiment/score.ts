@@ -52,6 +52,8 @@ export interface TargetScore {
   readonly nonFinite: number;
 }
 
+/** A label fraction of half a pixel or more is foreground. */
+const FOREGROUND = 128;
 /** Most bytes of a target that are kept in memory to be scored again and again. */
 const MOST_BYTES = 4e9;
 
@@ -67,6 +69,12 @@ function foreground(voxels: VoxelArray, ignored: ReadonlySet<number>): Uint8Arra
     const value = voxels[i];
     if (value && (ignored.size === 0 || !ignored.has(Number(value)))) mask[i] = 1;
   }
+  return mask;
+}
+
+function atLeast(values: Uint8Array, minimum: number): Uint8Array {
+  const mask = new Uint8Array(values.length);
+  for (let i = 0; i < mask.length; i++) mask[i] = values[i] >= minimum ? 1 : 0;
   return mask;
 }
 
@@ -123,7 +131,8 @@ export class TargetScorer {
         em.name,
         `takes ${(bytes / 1e9).toFixed(1)} GB to be scored: give a smaller part in "scored"`,
       );
-    const geometry = chooseGeometry(em.scales, sourceVoxelSize);
+    // Only the finest scale is held in memory.
+    const geometry = chooseGeometry(em.scales.slice(0, 1), sourceVoxelSize);
     if (geometry.sliceAxis !== 2)
       throw new VolumeError(em.name, "its slices do not lie across z: turn the volume before it is scored");
     const ignoring = new Set(ignore);
@@ -182,7 +191,10 @@ export class TargetScorer {
   }
 
   /** Predicts and measures. @throws what the network throws; AbortError. */
-  async score(snapshot: Snapshot, { threshold, tta, backend, signal }: ScoringOptions): Promise<TargetScore> {
+  async score(
+    snapshot: Omit<Snapshot, "files">,
+    { threshold, tta, backend, signal }: ScoringOptions,
+  ): Promise<TargetScore> {
     const { box, factor, truth, ignored } = this;
     const network = await createNetwork(snapshot, backend);
     try {
@@ -212,7 +224,7 @@ export class TargetScorer {
         const p = (await predicted.read(0, slice, { signal })) as Uint8Array;
         if (this.outside !== null)
           for (let j = 0; j < p.length; j++) if (this.slicesEm[i][j] === this.outside) p[j] = 0;
-        const mask = Uint8Array.from(p, (value) => (value >= minimum ? 1 : 0));
+        const mask = atLeast(p, minimum);
         if (ignored) for (let j = 0; j < mask.length; j++) if (ignored[i][j]) mask[j] = 0;
         if (truth) overlaps.push({ slice: box.lower[2] + i, ...compareSlice(mask, truth[i], ignored?.[i]) });
         reduce(mask, 0, 1, width, factor, new Set(), w, reduced);
@@ -315,9 +327,10 @@ export async function scoreSlices(
         network.run,
         { maxTilePixels: MAX_TILE_PIXELS, batch: 1, signal },
       );
-      const mask = Uint8Array.from(probability, (value) => (value >= minimum ? 1 : 0));
-      const truth = Uint8Array.from(chosen.labels[z], (value) => (value >= 128 ? 1 : 0));
-      overlaps.push({ slice: z, ...compareSlice(mask, truth) });
+      overlaps.push({
+        slice: z,
+        ...compareSlice(atLeast(probability, minimum), atLeast(chosen.labels[z], FOREGROUND)),
+      });
     }
     return foregroundScores(overlaps).iouPerSlice;
   } finally {

@@ -15,6 +15,17 @@ function stageWith(stage: StageSettings, overrides: StageOverrides | undefined):
   return { ...stage, ...defined(overrides ?? {}) } as StageSettings;
 }
 
+/** What is said of all stages starts no scoring and no validation in one that has none. */
+function generalOf(stage: StageSettings, general: StageOverrides | undefined): StageOverrides | undefined {
+  if (!general) return undefined;
+  const { scoreEvery, validateEvery } = general;
+  return {
+    ...general,
+    scoreEvery: stage.scoreEvery === 0 ? undefined : scoreEvery,
+    validateEvery: stage.validateEvery === 0 ? undefined : validateEvery,
+  };
+}
+
 /**
  * A strategy's settings with an experiment's laid over them.
  * @param layers later ones win: those of all strategies, then those of one.
@@ -45,7 +56,7 @@ export function withOverrides(
       stages: Object.fromEntries(
         Object.entries(result.stages).map(([stage, value]) => [
           stage,
-          stageWith(stageWith(value, allStages), stages[stage]),
+          stageWith(stageWith(value, generalOf(value, allStages)), stages[stage]),
         ]),
       ),
     };
