@@ -73,6 +73,10 @@ export function buildFeatureDiscriminator({
   seed,
 }: FeatureDiscriminatorOptions): tf.LayersModel {
   if (!Number.isInteger(size / 8) || size < 8) throw new Error(`size must be a multiple of 8, not ${size}`);
+  const edge = size / 8;
+  const poolSize = pooled && edge > POOLED_SIZE ? edge / POOLED_SIZE : 1;
+  if (!Number.isInteger(poolSize))
+    throw new Error(`a pooled feature discriminator needs a size that 64 divides, not ${size}`);
   const seeds = new Seeds(seed);
   const input = tf.input({ shape: [size, size, channels], name: "feature" });
   const normalise = (x: Node, name: string): Node => {
@@ -95,13 +99,8 @@ export function buildFeatureDiscriminator({
     x = normalise(layer.apply(x) as Node, `conv${i}`);
     x = tf.layers.maxPooling2d({ name: `conv${i}_pool`, poolSize: 2, strides: 2 }).apply(x) as Node;
   }
-  const edge = size / 8;
-  if (pooled && edge > POOLED_SIZE) {
-    const poolSize = edge / POOLED_SIZE;
-    if (!Number.isInteger(poolSize))
-      throw new Error(`a pooled feature discriminator needs a size that 64 divides, not ${size}`);
+  if (poolSize > 1)
     x = tf.layers.averagePooling2d({ name: "pooled", poolSize, strides: poolSize }).apply(x) as Node;
-  }
   x = tf.layers.flatten({ name: "flat" }).apply(x) as Node;
   for (const [i, units] of [288, 144, 2].entries()) {
     const layer = tf.layers.dense({ name: `dense${i}`, units, ...start(x.shape[1] as number) });

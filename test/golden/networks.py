@@ -30,10 +30,20 @@ def fill(name, shape, low=-1.0, high=1.0):
     return torch.tensor(values, dtype=torch.float64).float().reshape(shape)
 
 
+PARAMETERS = {}
+
+
+def parameter(name, shape, low, high):
+    """A weight whose gradient is asked for later."""
+    if name not in PARAMETERS:
+        PARAMETERS[name] = fill(name, shape, low, high).requires_grad_(True)
+    return PARAMETERS[name]
+
+
 def conv(x, filters, size, name, padding=0, stride=1, bias=True):
     fan_in = x.shape[1] * size * size
     bound = math.sqrt(3 / fan_in)
-    weight = fill(f"{name}/kernel", (filters, x.shape[1], size, size), -bound, bound)
+    weight = parameter(f"{name}/kernel", (filters, x.shape[1], size, size), -bound, bound)
     return F.conv2d(x, weight, fill(f"{name}/bias", (filters,), -0.2, 0.2) if bias else None, stride, padding)
 
 
@@ -58,7 +68,7 @@ def batch_norm(x, name):
 
 def dense(x, units, name):
     bound = math.sqrt(3 / x.shape[1])
-    return F.linear(x, fill(f"{name}/kernel", (units, x.shape[1]), -bound, bound), fill(f"{name}/bias", (units,), -0.2, 0.2))
+    return F.linear(x, parameter(f"{name}/kernel", (units, x.shape[1]), -bound, bound), fill(f"{name}/bias", (units,), -0.2, 0.2))
 
 
 def blur(x):
@@ -228,9 +238,19 @@ def sample(t):
 
 
 def network(run, shape, low=0.0):
-    x = fill("input", shape, low, 1.0)
-    with torch.no_grad():
-        return {"input": list(shape), "low": low, "outputs": [sample(t) for t in run(x)]}
+    """Values, and the gradients of the input and of all convolution kernels for the errors `fill("error0")`, ..."""
+    PARAMETERS.clear()
+    x = fill("input", shape, low, 1.0).requires_grad_(True)
+    outputs = run(x)
+    loss = sum((y * fill(f"error{i}", tuple(y.shape))).sum() for i, y in enumerate(outputs))
+    loss.backward()
+    return {
+        "input": list(shape),
+        "low": low,
+        "outputs": [sample(y.detach()) for y in outputs],
+        "gradient": sample(x.grad),
+        "norms": {name: float(f"{weight.grad.norm():.7g}") for name, weight in PARAMETERS.items()},
+    }
 
 
 def operation(run, shape):

@@ -69,20 +69,49 @@ describe("networks against PyTorch", () => {
     patch_heads: () => [buildPatchHeads({ channels: [4], units: 6, seed })],
   };
 
-  it.each(Object.keys(models) as Name[])("%s", async (name) => {
-    const { input, outputs, ...rest } = golden.networks[name] as {
-      input: number[];
-      outputs: Sample[];
-      low: number;
-    };
+  interface Golden {
+    readonly input: readonly number[];
+    readonly low: number;
+    readonly outputs: readonly Sample[];
+    readonly gradient: Sample;
+    readonly norms: Readonly<Record<string, number>>;
+  }
+
+  it.each(Object.keys(models) as Name[])("%s: values and gradients", async (name) => {
+    const { input, low, outputs, gradient, norms } = golden.networks[name] as unknown as Golden;
+    const before = tf.memory().numTensors;
     const built = models[name]();
     // All views share the weights of the first.
     setTorchWeights(built[0], { dense0: [2, 2, 48] });
-    const x = image("input", input, rest.low);
-    const results = built.flatMap((model) => model.predict(x) as tf.Tensor | tf.Tensor[]);
-    x.dispose();
+    const x = image("input", input, low);
+    const run = (v: tf.Tensor) => built.flatMap((model) => model.apply(v) as tf.Tensor | tf.Tensor[]);
+    const results = tf.tidy(() => run(x));
     expect(results.length).toBe(outputs.length);
     for (const [i, result] of results.entries()) await expectSample(result, outputs[i]);
+
+    const errors = outputs.map(({ shape }, i) => {
+      const [n, h, w, c] = shape;
+      return image(`error${i}`, shape.length === 4 ? [n, c, h, w] : shape);
+    });
+    const loss = (v: tf.Tensor) => tf.addN(run(v).map((y, i) => tf.sum(tf.mul(y, errors[i])))) as tf.Scalar;
+    const kernels = built[0].weights.filter(({ originalName }) => originalName in norms);
+    expect(kernels.length).toBe(Object.keys(norms).length);
+    const variables = kernels.map((weight) => (weight as unknown as { val: tf.Variable }).val);
+    const held = tf.memory().numTensors;
+    await expectSample(tf.grad(loss)(x), gradient, 2e-4);
+    const { value, grads } = tf.variableGrads(() => loss(x), variables);
+    value.dispose();
+    for (const [i, variable] of variables.entries()) {
+      const norm = tf.tidy(() => tf.norm(grads[variable.name]));
+      const [found] = await norm.data();
+      norm.dispose();
+      const expected = norms[kernels[i].originalName];
+      expect(Math.abs(found / expected - 1), kernels[i].originalName).toBeLessThan(1e-3);
+    }
+    tf.dispose(grads);
+    expect(tf.memory().numTensors).toBe(held);
+    tf.dispose([x, errors]);
     built[0].dispose();
+    expect(tf.memory().numTensors).toBe(before);
   });
 });
