@@ -5,7 +5,7 @@ const FOREGROUND = 128;
 /** Of the outline, as everywhere in the panels. */
 const OUTLINE = [255, 207, 92] as const;
 /** How much the heat of a probability hides of the EM, at most. */
-const HEAT = 0.45;
+const HEAT = 0.35;
 
 /** EM in grey, the probability as a red to yellow heat over it, and the outline at 0.5. */
 export function paintPreview({ width, height, em, probability }: Preview): ImageData {

@@ -52,7 +52,7 @@ export interface Adapted {
 }
 
 /** Voxels read at once where a slice has fewer. */
-const READ_VOXELS = 2 ** 22;
+const READ_VOXELS = 2 ** 20;
 /** Blocks that are scored each time: a GPU predicts four in the time of one on a CPU. */
 const BLOCKS: Readonly<Record<BackendName, number>> = { webgpu: 4, tensorflow: 4, wasm: 1 };
 
@@ -86,6 +86,7 @@ export async function adapt(
   const start = await scorer.score({ ...model, field: model.config.field }, AbortSignal.any([cancel, stop]));
   const before: ScoredPoint = withoutPreview(start, 0);
   host.onPreview("before", start.preview);
+  host.onPreview("now", start.preview);
   progress.scored(before, undefined);
 
   const summary = sourceSummaryOf(model.config);
@@ -139,8 +140,8 @@ async function readTarget(
   { gather, progress, cancel, stop }: AdaptationHost,
 ): Promise<Images[]> {
   const total = stacks.reduce((sum, { slices }) => sum + slices[1] - slices[0], 0);
-  progress.enter("reading");
   progress.reading(0, total);
+  progress.enter("reading");
   const either = AbortSignal.any([cancel, stop]);
   const target: Images[] = [];
   let read = 0;

@@ -5,7 +5,7 @@ import type { ScoredPoint } from "../../workers/adaptation_api.js";
 import type { LossPoint } from "./adaptation.js";
 import { element } from "./dom.js";
 
-const HEIGHT = 110;
+const HEIGHT = 92;
 const AXIS = {
   stroke: "#b6bcc6",
   font: "10px sans-serif",
@@ -22,7 +22,7 @@ function padded(_plot: uPlot, least: number | null, most: number | null): [numbe
   return [from - margin, to + margin];
 }
 
-function options(width: number, series: uPlot.Series[], xTitle: string): uPlot.Options {
+function options(width: number, series: uPlot.Series[]): uPlot.Options {
   return {
     width,
     height: HEIGHT,
@@ -30,7 +30,7 @@ function options(width: number, series: uPlot.Series[], xTitle: string): uPlot.O
     legend: { show: false },
     scales: { x: { time: false }, y: { range: padded } },
     axes: [
-      { ...AXIS, size: 30, label: xTitle, labelSize: 12, labelGap: 0, labelFont: AXIS.font, space: 40 },
+      { ...AXIS, size: 20, space: 40 },
       { ...AXIS, size: 42, space: 24 },
     ],
     series: [{}, ...series],
@@ -51,7 +51,7 @@ export class AdaptPlot extends RefCounted {
 
   constructor() {
     super();
-    this.lossFigure = element("figure", {}, element("figcaption", {}, "Loss"), this.lossBox);
+    this.lossFigure = element("figure", {}, element("figcaption", {}, "Loss, by step"), this.lossBox);
     this.element = element(
       "div",
       { class: "mito-adapt-plot" },
@@ -61,7 +61,7 @@ export class AdaptPlot extends RefCounted {
         element(
           "figcaption",
           {},
-          "Solidity of what is predicted here ",
+          "Solidity of what is predicted here, by step ",
           element("span", { class: "mito-prior-word" }, "– – source's"),
         ),
         this.solidityBox,
@@ -91,14 +91,10 @@ export class AdaptPlot extends RefCounted {
     const at = [...new Set([0, ...x, end])].sort((a, b) => a - b);
     const bySteps = new Map(scores.map(({ step, solidity }) => [step, solidity]));
     this.solidity ??= new uPlot(
-      options(
-        width,
-        [
-          { stroke: LINE, width: 2, spanGaps: true, points: { show: true, size: 6, fill: LINE } },
-          { stroke: PRIOR, width: 1.5, dash: [4, 3], points: { show: false } },
-        ],
-        "step",
-      ),
+      options(width, [
+        { stroke: LINE, width: 2, spanGaps: true, points: { show: true, size: 6, fill: LINE } },
+        { stroke: PRIOR, width: 1.5, dash: [4, 3], points: { show: false } },
+      ]),
       [[], [], []],
       this.solidityBox,
     );
@@ -112,7 +108,7 @@ export class AdaptPlot extends RefCounted {
     this.lossFigure.hidden = losses.length < 2;
     if (this.lossFigure.hidden) return;
     this.loss ??= new uPlot(
-      options(width, [{ stroke: LINE, width: 1.5, points: { show: false } }], "step"),
+      options(width, [{ stroke: LINE, width: 1.5, points: { show: false } }]),
       [[], []],
       this.lossBox,
     );

@@ -11,6 +11,7 @@ import { addBeside } from "./beside.js";
 import { element, setText } from "./dom.js";
 import { downloadBytes } from "./download.js";
 import type { MitoUserLayer } from "./layer.js";
+import "./adapt.css";
 
 /** A screen reader is told of progress this often at most, ms. */
 const SPOKEN_INTERVAL = 8000;
@@ -35,6 +36,7 @@ export class AdaptSection extends RefCounted {
   private readonly previews = element("div", { class: "mito-previews" });
   private readonly buttons = element("div", { class: "mito-buttons" });
   private readonly running: HTMLElement;
+  private readonly pictures: HTMLElement;
   private shownKind: string | undefined;
   private shownCanvas: HTMLCanvasElement | undefined;
   private readonly speak = throttle((text: string) => setText(this.spoken, text), SPOKEN_INTERVAL);
@@ -45,15 +47,8 @@ export class AdaptSection extends RefCounted {
   ) {
     super();
     this.setup = this.registerDisposer(new AdaptSetup(layer));
-    this.running = element(
-      "div",
-      { class: "mito-adapt-running" },
-      this.phase,
-      this.progress,
-      this.detail,
-      this.plot.element,
-      this.previews,
-    );
+    this.running = element("div", { class: "mito-adapt-running" }, this.phase, this.progress, this.detail);
+    this.pictures = element("div", {}, this.plot.element, this.previews);
     this.element = element(
       "details",
       { class: "mito-adapt" },
@@ -66,6 +61,7 @@ export class AdaptSection extends RefCounted {
       this.running,
       this.problem,
       this.buttons,
+      this.pictures,
       this.spoken,
     );
     this.registerDisposer(() => this.speak.cancel());
@@ -82,6 +78,7 @@ export class AdaptSection extends RefCounted {
     const isSetup = state.kind === "idle" || state.kind === "failed";
     this.setup.element.hidden = !isSetup;
     this.running.hidden = isSetup;
+    this.pictures.hidden = isSetup;
     if (fresh) {
       const focused = this.buttons.contains(document.activeElement);
       this.buttons.replaceChildren(...this.makeButtons(state));
@@ -94,7 +91,7 @@ export class AdaptSection extends RefCounted {
       return;
     }
     this.showPreviews();
-    const { losses, scores } = adaptation;
+    const { losses, scores, trains } = adaptation;
     const running = state.kind === "running";
     this.progress.hidden = !running;
     if (running) this.showRunning(state);
@@ -102,7 +99,7 @@ export class AdaptSection extends RefCounted {
     const prior = this.prior();
     const steps = running ? (state.update?.steps ?? 0) : (losses.at(-1)?.step ?? 0);
     this.plot.element.hidden = scores.length === 0;
-    if (scores.length > 0) this.plot.update(scores, losses, prior, steps);
+    if (scores.length > 0) this.plot.update(scores, trains ? losses : [], prior, steps);
   }
 
   private prior(): number | null {
@@ -131,7 +128,7 @@ export class AdaptSection extends RefCounted {
       this.detail,
       worseThanBefore(result)
         ? "By this measure the model as it was is nearer to the source: compare the two before you use it."
-        : "The outlines below are at a probability of 0.5.",
+        : "Saved in this browser. The outlines below are at a probability of 0.5.",
     );
     this.speak.cancel();
     setText(this.spoken, "The adaptation is done.");
@@ -161,12 +158,16 @@ export class AdaptSection extends RefCounted {
         button("Discard", "End now and keep nothing", () => adaptation.discard()),
       ];
     if (state.kind === "done") return this.resultButtons(state.result, button);
-    return [button("Start", "Adapt a copy of this model; the layer stays as it is", () => this.start())];
+    return [
+      button("Start", "Adapt a copy of this model. The layer goes on predicting meanwhile, more slowly", () =>
+        this.start(),
+      ),
+    ];
   }
 
   private resultButtons(
     { entry: { id, name }, archive }: AdaptationResult,
-    button: (text: string, title: string, onclick: () => void) => HTMLElement,
+    button: (text: string, title: string, onclick: () => void) => HTMLButtonElement,
   ): HTMLElement[] {
     const { adaptation } = this.layer;
     const again = button("Adapt again", "Back to the form; the saved model stays", () =>
@@ -180,8 +181,12 @@ export class AdaptSection extends RefCounted {
       );
     });
     if (archive !== undefined) return [download, again];
+    const use = button("Use this model", "This layer predicts with the adapted model", () => {
+      this.actions.use(id);
+      use.disabled = true;
+    });
     return [
-      button("Use this model", "This layer predicts with the adapted model", () => this.actions.use(id)),
+      use,
       button("Compare", "Adds another layer with the adapted model", () => addBeside(this.layer, id, name)),
       download,
       again,
@@ -193,7 +198,7 @@ export class AdaptSection extends RefCounted {
     try {
       const request = this.setup.request();
       const { options, status } = inferenceService(layer.manager.chunkManager.rpc!);
-      layer.adaptation.start(request, {
+      layer.adaptation.start(request, this.setup.chosen?.trains === true, {
         // What the predictions had to fall back to is what works here.
         preference: status.value.backend === "wasm" ? "wasm" : options.backend,
         wasmPath: new URL("wasm/", document.baseURI).href,

@@ -117,7 +117,7 @@ export class AdaptSetup extends RefCounted {
     );
   }
 
-  private get chosen(): OfferedStrategy | undefined {
+  get chosen(): OfferedStrategy | undefined {
     return OFFERED.find(({ id }) => this.radios.get(id)?.input.checked === true);
   }
 

@@ -16,6 +16,8 @@ import { modelsChanged } from "./model_list.js";
 const MOST_LOSSES = 2000;
 /** What a worker has to end by itself. */
 const LAST_WORDS_MS = 2000;
+/** Of a preview before it is drawn. */
+const PREVIEW_EDGE = 256;
 
 export interface LossPoint {
   readonly step: number;
@@ -37,6 +39,13 @@ export interface AdaptationSurroundings {
   servePatches(port: MessagePort): void;
 }
 
+function makeCanvas(): HTMLCanvasElement {
+  const canvas = document.createElement("canvas");
+  canvas.width = PREVIEW_EDGE;
+  canvas.height = PREVIEW_EDGE;
+  return canvas;
+}
+
 function makeWorker(): Worker {
   return new Worker(
     /* webpackChunkName: "adaptation" */ new URL("../../workers/adaptation.ts", import.meta.url),
@@ -55,6 +64,8 @@ export class LayerAdaptation extends RefCounted {
   /** Of the running adaptation, or the last one. */
   losses: LossPoint[] = [];
   scores: ScoredPoint[] = [];
+  /** Whether it trains, so that its loss is to fall. */
+  trains = false;
   /** Shown by whoever shows the state; new ones for each adaptation, for a canvas is handed over once. */
   previews: readonly [before: HTMLCanvasElement, now: HTMLCanvasElement] | undefined;
   private worker: Worker | undefined;
@@ -65,8 +76,8 @@ export class LayerAdaptation extends RefCounted {
     return this.now;
   }
 
-  /** @throws Error when the layer cannot give EM. */
-  start(request: AdaptationRequest, surroundings: AdaptationSurroundings): void {
+  /** @param trains Whether the strategy trains. @throws Error when the layer cannot give EM. */
+  start(request: AdaptationRequest, trains: boolean, surroundings: AdaptationSurroundings): void {
     if (this.now.kind === "running") return;
     const { port1, port2 } = new MessageChannel();
     surroundings.servePatches(port1);
@@ -76,8 +87,8 @@ export class LayerAdaptation extends RefCounted {
     this.api = Comlink.wrap<AdaptationApi>(worker);
     this.losses = [];
     this.scores = [];
-    const canvas = () => document.createElement("canvas");
-    this.previews = [canvas(), canvas()];
+    this.trains = trains;
+    this.previews = [makeCanvas(), makeCanvas()];
     this.listen(worker);
     this.set({ kind: "running", update: undefined, stopping: false });
     const canvases = this.previews.map((shown) => shown.transferControlToOffscreen());

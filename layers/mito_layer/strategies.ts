@@ -22,9 +22,9 @@ export interface OfferedStrategy {
 export const OFFERED: readonly OfferedStrategy[] = [
   {
     id: "target-statistics",
-    label: "Target statistics: seconds",
+    label: "Target statistics",
     about:
-      "Measures the EM here anew for the network's normalisation layers. Nothing is trained: try this first.",
+      "Seconds (a minute without a GPU): measures the EM here for the network's normalisation layers. Try this first.",
     steps: 20,
     trains: false,
     needsHistogram: false,
@@ -32,8 +32,8 @@ export const OFFERED: readonly OfferedStrategy[] = [
   },
   {
     id: "target-statistics-matched",
-    label: "… with grey values matched: seconds",
-    about: "Also gives the EM here the source's grey values: for other contrast or brightness.",
+    label: "Target statistics, grey values matched",
+    about: "Seconds, too: also gives the EM here the source's grey values, for other contrast or brightness.",
     steps: 20,
     trains: false,
     needsHistogram: true,
@@ -41,8 +41,8 @@ export const OFFERED: readonly OfferedStrategy[] = [
   },
   {
     id: "self-training",
-    label: "Self-training: minutes",
-    about: "The network learns from its own running mean on distorted patches of the EM here.",
+    label: "Self-training",
+    about: "Minutes: the network learns from its own running mean on distorted patches of the EM here.",
     steps: 100,
     trains: true,
     needsHistogram: false,

@@ -180,7 +180,12 @@ describe("an adaptation", () => {
     expect(adapted.kept.regions).toBeGreaterThan(0);
 
     expect(updates.flatMap(({ losses }) => losses).map(({ step }) => step)).toEqual([1, 2, 3, 4]);
-    expect(new Set(updates.map(({ phase }) => phase))).toEqual(new Set(["reading", "scoring", "adapting"]));
+    expect([...new Set(updates.map(({ phase }) => phase))]).toEqual([
+      "starting",
+      "reading",
+      "scoring",
+      "adapting",
+    ]);
     expect(updates.at(-1)).toMatchObject({ step: 4, steps: 4, best: adapted.kept.step, remaining: 0 });
     expect(previews.map(([kind]) => kind)).toEqual(["before", "now", "now", "now", "now", "now"]);
     const [, first] = previews[0];
