@@ -54,8 +54,10 @@ function placesOf(map: tf.Tensor4D, perDomain: number, count: number, random: Ra
  * lambdaNce (NCE(target) + NCE(source)) / 2, or without the source's part.
  *
  * The generator runs once: the keys are the features of that run (the repository computes the same numbers again), and
- * the discriminator is updated in the middle of it, on a tape of its own.
+ * the discriminator is updated in the middle of it.
  *
+ * @returns `loss` of the generator; its parts `gan`, `nce` (of the target) and `identity` (NCE of the source), not weighted; and
+ * of the discriminator `discriminatorFake` and `discriminatorReal`.
  * @param optimisers of the variables of the parts. @param step 0-based, for their bias correction.
  */
 export async function cutStep(
@@ -104,7 +106,14 @@ export async function cutStep(
   tf.dispose([value, grads]);
   const numbers = await parts.data();
   parts.dispose();
-  const names = ["loss", "gan", "nce", ...(identity ? ["identity"] : []), "fake", "real"];
+  const names = [
+    "loss",
+    "gan",
+    "nce",
+    ...(identity ? ["identity"] : []),
+    "discriminatorFake",
+    "discriminatorReal",
+  ];
   return Object.fromEntries(names.map((name, i) => [name, numbers[i]])) as unknown as StepLosses;
 }
 

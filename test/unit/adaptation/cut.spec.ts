@@ -110,8 +110,8 @@ describe("CUT", () => {
   });
 
   it.each([
-    ["CUT", cut, ["fake", "gan", "identity", "loss", "nce", "real"], {}],
-    ["FastCUT", fastcut, ["fake", "gan", "loss", "nce", "real"], {}],
+    ["CUT", cut, ["discriminatorFake", "discriminatorReal", "gan", "identity", "loss", "nce"], {}],
+    ["FastCUT", fastcut, ["discriminatorFake", "discriminatorReal", "gan", "loss", "nce"], {}],
     [
       "CUT with two maps and other weights",
       cut,
