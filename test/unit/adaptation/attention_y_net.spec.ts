@@ -12,6 +12,7 @@ import {
   changedLayers,
   doSteps,
   input,
+  packagingError,
   runWithInterruptions,
   stage,
   weightsByLayer,
@@ -109,6 +110,8 @@ describe("Attention Y-Net", () => {
     expect(probability.shape).toEqual([1, 16, 24, 1]);
     const values = await probability.data();
     expect(values.every((value) => value > 0 && value < 1)).toBe(true);
+    // Half precision of the kernels.
+    expect(await packagingError(snapshot, x)).toBeLessThan(0.01);
     tf.dispose([x, probability]);
     snapshot.dispose();
     expect(tf.memory().numTensors).toBe(made);

@@ -9,7 +9,10 @@ import type {
   StrategySettings,
 } from "../../../src/adaptation/types.js";
 import { readVariables, variablesOf } from "../../../src/adaptation/weights.js";
+import { takeSnapshot } from "../../../src/experiment/snapshot.js";
+import { loadNetwork } from "../../../src/inference/load.js";
 import { tf } from "../../../src/kernels/tf.js";
+import { checkTopology } from "../../../src/model/topology.js";
 import { Random } from "../../../src/network/random.js";
 import type { Slices } from "../../../src/training/slices.js";
 
@@ -127,4 +130,18 @@ async function losses(strategy: Strategy, settings: StrategySettings, interrupte
     run.dispose();
     if (outcome.stopped === "finished") return { losses: all, weights };
   }
+}
+
+/** How much a snapshot's probabilities change on their way through a package, at most. Throws where one cannot hold it. */
+export async function packagingError(snapshot: tf.LayersModel, x: tf.Tensor4D): Promise<number> {
+  const packed = await takeSnapshot(snapshot, "test");
+  checkTopology(packed.topology as Record<string, unknown>, packed.weightSpecs);
+  const loaded = await loadNetwork(packed);
+  const difference = tf.tidy(() =>
+    tf.max(tf.abs(tf.sub(loaded.predict(x) as tf.Tensor, snapshot.predict(x) as tf.Tensor))),
+  );
+  const [most] = await difference.data();
+  difference.dispose();
+  loaded.dispose();
+  return most;
 }

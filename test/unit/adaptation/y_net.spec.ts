@@ -5,7 +5,7 @@ import { selectBackend } from "../../../src/kernels/backend_node.js";
 import { tf } from "../../../src/kernels/tf.js";
 import { NORMALISED_NETWORK } from "../../../src/network/attention_unet.js";
 import { receptiveField } from "../../../src/network/receptive_field.js";
-import { average, doSteps, input, runWithInterruptions, stage } from "./multi_task_data.js";
+import { average, doSteps, input, packagingError, runWithInterruptions, stage } from "./multi_task_data.js";
 
 beforeAll(async () => {
   await selectBackend("wasm");
@@ -40,6 +40,8 @@ describe("plain Y-Net", () => {
     const x = tf.randomUniform([1, 16, 24, 1], 0, 1, "float32", 4) as tf.Tensor4D;
     const probability = snapshot.predict(x) as tf.Tensor;
     expect(probability.shape).toEqual([1, 16, 24, 1]);
+    // Half precision of the kernels.
+    expect(await packagingError(snapshot, x)).toBeLessThan(0.01);
     tf.dispose([x, probability]);
     snapshot.dispose();
     run.dispose();
