@@ -11,22 +11,30 @@ export const tiles = (c: ConvInfo) =>
   c.inWidth === c.outWidth * c.filterWidth;
 
 /**
- * Gradient of a convolution by its filter, as one matrix product: the R S shifted windows of the input, channels first,
+ * Gradient of a convolution by its filter, as matrix products: the R S shifted windows of the input, channels first,
  * are the rows [R S C, N P Q] of a matrix that multiplies dy [N P Q, K]. The backend has no such kernel (tfjs#8474).
  *
  * @param x [N, H, W, C]
  * @param dy [N, P, Q, K]
+ * @param most Numbers in that matrix: a larger one is multiplied in parts, at least a window at a time. (64 maps of 512 x 512
+ * pixels under a 7x7 kernel would take 3.3 GB.)
  * @returns [R, S, C, K]
  */
-export function convolutionFilterGradient(x: tf.Tensor4D, dy: tf.Tensor4D, info: ConvInfo): tf.Tensor4D {
+export function convolutionFilterGradient(
+  x: tf.Tensor4D,
+  dy: tf.Tensor4D,
+  info: ConvInfo,
+  most = 2 ** 24,
+): tf.Tensor4D {
   const { batchSize: n, inChannels: c, outChannels: k, filterHeight: r, filterWidth: s } = info;
   const { outHeight: p, outWidth: q, strideHeight, strideWidth, padInfo } = info;
   return tf.tidy(() => {
     const errors = tf.reshape(dy, [n * p * q, k]);
-    let windows: tf.Tensor2D;
+    const products: tf.Tensor2D[] = [];
     if (tiles(info)) {
       const split = tf.reshape(x, [n, p, r, q, s * c]);
-      windows = tf.reshape(tf.transpose(split, [2, 4, 0, 1, 3]), [r * s * c, n * p * q]);
+      const windows = tf.reshape(tf.transpose(split, [2, 4, 0, 1, 3]), [r * s * c, n * p * q]);
+      products.push(tf.matMul(windows, errors));
     } else {
       const pads: [number, number][] = [
         [0, 0],
@@ -35,24 +43,24 @@ export function convolutionFilterGradient(x: tf.Tensor4D, dy: tf.Tensor4D, info:
         [padInfo.left, Math.max(0, padInfo.right)],
       ];
       const padded = tf.pad(tf.transpose(x, [3, 0, 1, 2]), pads);
-      const rows: tf.Tensor[] = [];
-      for (let i = 0; i < r; i++) {
-        for (let j = 0; j < s; j++) {
-          const window =
-            strideHeight === 1 && strideWidth === 1
-              ? tf.slice(padded, [0, 0, i, j], [c, n, p, q])
-              : tf.stridedSlice(
-                  padded,
-                  [0, 0, i, j],
-                  [c, n, i + (p - 1) * strideHeight + 1, j + (q - 1) * strideWidth + 1],
-                  [1, 1, strideHeight, strideWidth],
-                );
-          rows.push(tf.reshape(window, [c, n * p * q]));
-        }
+      const window = (place: number) => {
+        const [i, j] = [Math.floor(place / s), place % s];
+        if (strideHeight === 1 && strideWidth === 1) return tf.slice(padded, [0, 0, i, j], [c, n, p, q]);
+        const end = [c, n, i + (p - 1) * strideHeight + 1, j + (q - 1) * strideWidth + 1];
+        return tf.stridedSlice(padded, [0, 0, i, j], end, [1, 1, strideHeight, strideWidth]);
+      };
+      const together = Math.max(1, Math.floor(most / (c * n * p * q)));
+      for (let first = 0; first < r * s; first += together) {
+        const places = Array.from({ length: Math.min(together, r * s - first) }, (_, i) => first + i);
+        products.push(
+          tf.tidy(() => {
+            const rows = places.map((place) => tf.reshape(window(place), [c, n * p * q]));
+            return tf.matMul(tf.concat(rows, 0) as tf.Tensor2D, errors);
+          }),
+        );
       }
-      windows = tf.concat(rows, 0) as tf.Tensor2D;
     }
-    return tf.reshape(tf.matMul(windows, errors), [r, s, c, k]);
+    return tf.reshape(tf.concat(products, 0), [r, s, c, k]);
   });
 }
 
