@@ -2,7 +2,7 @@ import { type ManagedUserLayer, makeLayer, type UserLayer } from "neuroglancer/u
 import { layerDataSourceSpecificationToJson } from "neuroglancer/unstable/layer/layer_data_source.js";
 import type { Viewer } from "neuroglancer/unstable/viewer.js";
 import { element } from "../../layers/mito_layer/dom.js";
-import { availableModels } from "../../layers/mito_layer/model_list.js";
+import { availableModels, modelLabel } from "../../layers/mito_layer/model_list.js";
 import { isMitoUrl } from "../../layers/mito_layer/source_url.js";
 import { predictionLayer } from "./viewer_state.js";
 
@@ -68,7 +68,7 @@ export async function askForPrediction(viewer: Viewer): Promise<void> {
     const model = element(
       "select",
       { id: "add-prediction-model" },
-      ...models.map(({ id, name }) => element("option", { value: id }, name)),
+      ...models.map((one) => element("option", { value: one.id }, modelLabel(one))),
     );
     const submit = (event: Event) => {
       event.preventDefault();

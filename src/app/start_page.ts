@@ -1,6 +1,11 @@
 import { element } from "../../layers/mito_layer/dom.js";
-import { availableModels } from "../../layers/mito_layer/model_list.js";
-import type { ModelEntry } from "../model/registry.js";
+import {
+  type AvailableModel,
+  availableModels,
+  modelLabel,
+  modelsChanged,
+} from "../../layers/mito_layer/model_list.js";
+import { SavedModelsView } from "../../layers/mito_layer/saved_models_view.js";
 import { PHANTOM, PUBLIC_VOLUMES, type Volume } from "./catalogue.js";
 import { chooseModel } from "./choose_model.js";
 import { describeEngine } from "./engine.js";
@@ -28,7 +33,7 @@ export class StartPage {
   });
   private readonly error = element("p", { id: "start-error", class: "start-error", role: "alert" });
   private readonly phantom: HTMLElement;
-  private models: readonly ModelEntry[] = [];
+  private models: readonly AvailableModel[] = [];
 
   constructor(
     private readonly root: HTMLElement,
@@ -78,9 +83,11 @@ export class StartPage {
         element("ul", { class: "start-cards" }, ...PUBLIC_VOLUMES.map((v) => this.card(v))),
       ),
       section("Open anything", form),
+      section("Models in this browser", new SavedModelsView().element),
       element("footer", { class: "start-soft" }, this.engineLine()),
     );
     this.model.addEventListener("change", () => this.describeModel());
+    modelsChanged.add(() => void this.listModels());
     void this.listModels();
     void this.listLocal();
   }
@@ -137,8 +144,10 @@ export class StartPage {
       this.modelText.replaceChildren(`The list of models could not be read: ${message(error)}`);
       return;
     }
-    this.model.append(element("option", { value: "" }, "Suggested for each volume"));
-    for (const { id, name } of this.models) this.model.append(element("option", { value: id }, name));
+    const chosen = this.model.value;
+    this.model.replaceChildren(element("option", { value: "" }, "Suggested for each volume"));
+    for (const one of this.models) this.model.append(element("option", { value: one.id }, modelLabel(one)));
+    this.model.value = this.models.some(({ id }) => id === chosen) ? chosen : "";
     this.describeModel();
   }
 
