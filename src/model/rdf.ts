@@ -47,6 +47,9 @@ export interface RdfContents {
   readonly config: ChondriaConfig;
 }
 
+/** The newest that is published with the specification's own validator, which reads later ones of 0.5 as this. */
+const FORMAT = "0.5.7";
+
 /**
  * The bioimage.io model description (RDF 0.5) of a package, as a plain object for YAML.
  * Space axes are parametrised by the pooling multiple, the output carries the halo, and the intensity window is the
@@ -70,7 +73,7 @@ export function buildRdf(contents: RdfContents, topologyFile: string): object {
   const least = Math.ceil((2 * halo + 1) / multiple) * multiple;
   return {
     type: "model",
-    format_version: "0.5.9",
+    format_version: FORMAT,
     name: contents.name,
     description: contents.description,
     authors: contents.authors,
@@ -97,7 +100,15 @@ export function buildRdf(contents: RdfContents, topologyFile: string): object {
         ],
         data: [{ type: "float32" }],
         preprocessing: [
-          { id: "scale_linear", kwargs: { gain: 1 / (upper - lower), offset: 0 - lower / (upper - lower) } },
+          // The specification refuses a scaling that changes nothing.
+          ...(lower === 0 && upper === 1
+            ? []
+            : [
+                {
+                  id: "scale_linear",
+                  kwargs: { gain: 1 / (upper - lower), offset: 0 - lower / (upper - lower) },
+                },
+              ]),
           { id: "clip", kwargs: { min: 0, max: 1 } },
         ],
       },
