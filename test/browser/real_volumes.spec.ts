@@ -5,13 +5,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import type { Browser, Page } from "playwright-core";
+import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { RunningServer } from "../../src/server/static_server.js";
 import { openVolume } from "../../src/volume/open_node.js";
 import type { Box, Vec3, VolumeSource } from "../../src/volume/types.js";
 import { launchBrowser, openPage, waitInPage } from "../support/browser.js";
 import { profileMainThread, scriptsWith } from "../support/main_thread.js";
+import { collectMessages, occurrences } from "../support/messages.js";
 import { startApp } from "../support/server.js";
 import { allArrive, counters, probabilityChunk, viewerUrl } from "./viewer_page.js";
 
@@ -53,48 +54,6 @@ function numbers(seed: number): (below: number) => number {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     return Math.floor((state / 2 ** 32) * below);
   };
-}
-
-/** Before the page's own scripts: keeps every binary that a worker or port sends to the main thread. */
-function collectMessages() {
-  const buffers: Uint8Array[] = [];
-  (globalThis as unknown as { received: Uint8Array[] }).received = buffers;
-  const collect = (value: unknown, depth: number) => {
-    if (value instanceof ArrayBuffer) buffers.push(new Uint8Array(value.slice(0)));
-    else if (ArrayBuffer.isView(value))
-      buffers.push(new Uint8Array(value.buffer, value.byteOffset, value.byteLength).slice());
-    else if (typeof value === "object" && value !== null && depth < 6)
-      for (const part of value instanceof Map ? value.values() : Object.values(value))
-        collect(part, depth + 1);
-  };
-  const listen = (target: EventTarget) =>
-    target.addEventListener("message", (event) => collect((event as MessageEvent).data, 0));
-  const Original = globalThis.Worker;
-  globalThis.Worker = class extends Original {
-    constructor(...args: ConstructorParameters<typeof Worker>) {
-      super(...args);
-      listen(this);
-    }
-  };
-  const { start } = MessagePort.prototype;
-  MessagePort.prototype.start = function (this: MessagePort) {
-    listen(this);
-    start.call(this);
-  };
-}
-
-/** How many of the byte sequences occur in what the main thread has received. */
-function occurrences(page: Page, sequences: readonly Uint8Array[]): Promise<number> {
-  return page.evaluate(
-    (wanted) => {
-      const { received } = globalThis as unknown as { received: Uint8Array[] };
-      const decoder = new TextDecoder("latin1");
-      const texts = received.map((bytes) => decoder.decode(bytes));
-      const found = wanted.map((bytes) => decoder.decode(Uint8Array.from(bytes)));
-      return found.filter((sequence) => texts.some((text) => text.includes(sequence))).length;
-    },
-    sequences.map((bytes) => [...bytes]),
-  );
 }
 
 describe.skipIf(!there)("real EM in Chromium", () => {
