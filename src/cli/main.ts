@@ -11,6 +11,7 @@ const commands: Record<string, () => Promise<{ register(program: Command): void 
   phantom: () => import("./phantom.js"),
   predict: () => import("./predict.js"),
   info: () => import("./info.js"),
+  report: () => import("./report.js"),
   serve: () => import("./serve.js"),
   train: () => import("./train.js"),
 };

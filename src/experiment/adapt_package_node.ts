@@ -1,6 +1,6 @@
-import { readdir, readFile, rm } from "node:fs/promises";
-import { basename, dirname, join, resolve } from "node:path";
-import { type AdaptationCheckpoint, decodeAdaptation, encodeAdaptation } from "../adaptation/checkpoint.js";
+import { readdir } from "node:fs/promises";
+import { basename, resolve } from "node:path";
+import type { AdaptationCheckpoint } from "../adaptation/checkpoint.js";
 import { type AdaptationStep, type RunPoint, runAdaptation } from "../adaptation/engine.js";
 import { adaptedContents, checkNeeds, settingsFor } from "../adaptation/package_adaptation.js";
 import { STRATEGIES } from "../adaptation/registry.js";
@@ -18,15 +18,12 @@ import { MODEL_ID } from "../model/limits.js";
 import { folderFiles, readPackageFolder } from "../model/read_node.js";
 import type { ModelPackage } from "../model/types.js";
 import { writePackage } from "../model/write_node.js";
-import { writeAtomically } from "../training/run_node.js";
-import { changedSettings } from "../training/settings.js";
 import { formatRegion } from "../volume/region.js";
 import { type Box, type Vec3, VolumeError, type VolumeSource } from "../volume/types.js";
+import { AdaptationFolder, workFolder } from "./adapt_folder_node.js";
 import { loadImages } from "./load.js";
-import { CHECKPOINT_FILE, lockRun, RUN_FILE, readJson, STATE_FILE, writeJson } from "./run_state_node.js";
 import { TargetScorer } from "./score.js";
-import { type Snapshot, snapshotWeights, takeSnapshot } from "./snapshot.js";
-import { readSnapshot, removeSnapshot, writeSnapshot } from "./snapshot_node.js";
+import { snapshotWeights, takeSnapshot } from "./snapshot.js";
 
 export interface AdaptPackageOptions {
   /** Folder of the package to start from. */
@@ -52,18 +49,6 @@ export interface AdaptPackageOptions {
     onNote?(text: string): void;
     onStep?(report: AdaptationStep, of: number, before: number): void;
   };
-}
-
-/** A scored snapshot; its weights lie in a folder until another one is chosen. */
-interface Scored extends ScoredEpoch {
-  readonly snapshot: string;
-}
-
-/** What goes on beside the checkpoint. */
-interface State {
-  /** Mean solidity of the model as it was. */
-  readonly before: number;
-  readonly scored: readonly Scored[];
 }
 
 /** Most pixels of the model's grid along an edge of what is scored. */
@@ -93,9 +78,6 @@ function middle({ lower, upper }: Box, most: readonly [number, number, number]):
   };
 }
 
-/** Where an adaptation keeps what it needs to go on, until its package is written. */
-export const workFolder = (out: string): string => join(dirname(resolve(out)), `.${basename(out)}.adapting`);
-
 /**
  * Adapts a package's network to unlabelled EM, without images of its source, and writes the result as a package. Goes on where it was
  * stopped. Of the scored snapshots the one is kept whose morphology is nearest to the source's, as far as the package says what that is:
@@ -112,27 +94,26 @@ export async function adaptPackage(options: AdaptPackageOptions): Promise<number
     throw new Error(`--out ${options.out} is not a folder`, { cause: error });
   });
   if (there !== null) throw new Error(`--out ${options.out} exists: give another folder, or delete it`);
-  const work = workFolder(out);
-  const unlock = await lockRun(work);
-  if (!unlock) throw new Error(`${work} is in use: the same adaptation runs already`);
+  const folder = await AdaptationFolder.take(workFolder(out));
   try {
-    const steps = await new PackageAdaptation(options, out, work).run();
-    if (steps === null) await rm(work, { recursive: true, force: true });
+    const steps = await new PackageAdaptation(options, out, folder).run();
+    if (steps === null) await folder.remove();
     return steps;
   } finally {
-    await unlock();
+    await folder.release();
   }
 }
 
 class PackageAdaptation {
-  private state: State = { before: 0, scored: [] };
   private criterion: Criterion = "last";
+  private chosen: ScoredEpoch | null = null;
   private lastSave = performance.now();
+  private scoredSince = false;
 
   constructor(
     private readonly options: AdaptPackageOptions,
     private readonly out: string,
-    private readonly work: string,
+    private readonly folder: AdaptationFolder,
   ) {}
 
   async run(): Promise<number | null> {
@@ -147,18 +128,22 @@ class PackageAdaptation {
     this.criterion = regions ? "distribution" : model.config.prior ? "solidity" : "last";
     const backend = await selectBackend(options.backend);
     const source = await sourceModelOf(model);
-    this.note(
-      `${strategy.title} of ${model.id} on ${em.name} ${formatRegion(em.scales[0].bounds)}, ${backend.description}`,
-    );
+    this.note(`${strategy.title} of ${model.id} on ${em.name}, ${backend.description}`);
     const target = [await loadImages(em, model.config.voxelSize, window, signal)];
     if (target[0].em.every((slice) => slice.every((value) => value === slice[0])))
       throw new VolumeError(em.name, "is of one grey value there: give another --region or --window");
     const settings = settingsFor(strategy, source.network, target, { steps, seed });
-    await this.begin(model, settings);
-    const checkpoint = await this.readCheckpoint();
+    const checkpoint = await this.folder.begin({
+      model: `${model.id} ${model.digest}`,
+      volume: `${em.name} ${formatRegion(em.scales[0].bounds)}`,
+      window,
+      scoreSlices: options.scoreSlices,
+      settings,
+    });
     const from = checkpoint?.progress.totalSteps ?? 0;
     const scorer = await this.openScorer(em, model, geometry.ratio);
-    await this.restoreState(checkpoint ? from : -1, model, scorer, backend);
+    if (checkpoint) this.note(`going on from step ${from}`);
+    else await this.scoreBefore(model, scorer, backend);
     const run = await strategy.start({
       source: null,
       summary: sourceSummaryOf(model.config),
@@ -177,8 +162,9 @@ class PackageAdaptation {
             if (failure !== undefined) throw new Error(`step ${report.totalSteps}: GPU: ${failure}`);
             options.events?.onStep?.(report, total, from);
           },
-          onScore: (snapshot, at) => this.score(snapshot, at, scorer, backend),
-          wantsCheckpoint: () => performance.now() - this.lastSave > 1000 * CHECKPOINT_SECONDS,
+          onScore: (snapshot, at) => this.score(model, snapshot, at, scorer, backend),
+          wantsCheckpoint: () =>
+            this.scoredSince || performance.now() - this.lastSave > 1000 * CHECKPOINT_SECONDS,
           save: (saved) => this.save(saved),
         },
       );
@@ -192,38 +178,6 @@ class PackageAdaptation {
 
   private note(text: string): void {
     this.options.events?.onNote?.(text);
-  }
-
-  /** Says whose the folder is, or checks that it is ours. */
-  private async begin(model: ModelPackage, settings: StrategySettings): Promise<void> {
-    const { em, window, scoreSlices } = this.options;
-    const identity = {
-      model: `${model.id} ${model.digest}`,
-      volume: `${em.name} ${formatRegion(em.scales[0].bounds)}`,
-      window,
-      scoreSlices,
-      settings,
-    };
-    const path = join(this.work, RUN_FILE);
-    const before = (await readJson(path)) as object | null;
-    const changed = before && changedSettings(before, JSON.parse(JSON.stringify(identity)));
-    if (changed)
-      throw new Error(
-        `${this.work} holds an unfinished adaptation of other settings (${changed}): give the same, give another --out, or delete it`,
-      );
-    if (!before) await writeJson(path, identity);
-  }
-
-  private async readCheckpoint(): Promise<AdaptationCheckpoint | undefined> {
-    const path = join(this.work, CHECKPOINT_FILE);
-    try {
-      const checkpoint = decodeAdaptation(await readFile(path), path);
-      this.note(`going on from step ${checkpoint.progress.totalSteps}`);
-      return checkpoint;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-      throw error;
-    }
   }
 
   private async openScorer(
@@ -256,25 +210,16 @@ class PackageAdaptation {
     );
   }
 
-  /** @param from step of the checkpoint; scores after it come again. -1: there is none. */
-  private async restoreState(
-    from: number,
+  private async scoreBefore(
     model: ModelPackage,
     scorer: TargetScorer,
     backend: SelectedBackend,
   ): Promise<void> {
-    const state = (await readJson(join(this.work, STATE_FILE))) as State | null;
-    if (state && from >= 0) {
-      this.state = { ...state, scored: state.scored.filter(({ totalSteps }) => totalSteps <= from) };
-      return;
-    }
-    const { solidity } = await scorer.score({ ...model, field: model.config.field }, this.scoring(backend));
-    this.note(`before: solidity ${solidity.toFixed(4)}${this.priorText(model)}`);
-    this.state = { before: solidity, scored: [] };
-  }
-
-  private priorText({ config }: ModelPackage): string {
-    return config.prior ? ` (${config.prior.solidity.toFixed(4)} in ${config.prior.source})` : "";
+    const { field, prior } = model.config;
+    const { solidity } = await scorer.score({ ...model, field }, this.scoring(backend));
+    const source = prior ? ` (${prior.solidity.toFixed(4)} in ${prior.source})` : "";
+    this.note(`before: solidity ${solidity.toFixed(4)}${source}`);
+    this.folder.before = solidity;
   }
 
   private scoring({ name }: SelectedBackend) {
@@ -282,41 +227,35 @@ class PackageAdaptation {
   }
 
   private async score(
-    model: tf.LayersModel,
+    model: ModelPackage,
+    network: tf.LayersModel,
     at: RunPoint,
     scorer: TargetScorer,
     backend: SelectedBackend,
   ): Promise<void> {
-    const snapshot = await takeSnapshot(model, `${basename(this.out)}, step ${at.totalSteps}`);
+    const snapshot = await takeSnapshot(network, `${basename(this.out)}, step ${at.totalSteps}`);
     const { solidity, ara, distribution } = await scorer.score(snapshot, this.scoring(backend));
-    const folder = join("snapshots", String(at.totalSteps));
-    await writeSnapshot(join(this.work, folder), snapshot);
-    const entry: Scored = {
-      ...at,
-      solidity,
-      ara,
-      distribution,
-      validation: null,
-      targetIou: null,
-      snapshot: folder,
-    };
-    const earlier = this.state.scored.filter(({ totalSteps }) => totalSteps < at.totalSteps);
-    this.state = { ...this.state, scored: [...earlier, entry] };
+    const entry = { ...at, solidity, ara, distribution, validation: null, targetIou: null };
+    await this.folder.add(entry, snapshot);
     const away = distribution === null ? "" : `, distance to the source ${distribution.toFixed(4)}`;
     this.note(`step ${at.totalSteps}: solidity ${solidity.toFixed(4)}${away}`);
+    this.scoredSince = true;
+    this.chosen = this.pick(model);
   }
 
   private async save(checkpoint: AdaptationCheckpoint): Promise<void> {
-    await writeJson(join(this.work, STATE_FILE), this.state);
-    await writeAtomically(join(this.work, CHECKPOINT_FILE), encodeAdaptation(checkpoint));
+    await this.folder.save(checkpoint);
+    // Not before: what goes on from an older checkpoint scores again what came after it, and may choose anew.
+    if (this.chosen) await this.folder.keepOnly(this.chosen);
     this.lastSave = performance.now();
+    this.scoredSince = false;
   }
 
-  /** The index of the snapshot that the criterion chooses. */
-  private pick(model: ModelPackage): number {
+  /** The snapshot that the criterion chooses. */
+  private pick(model: ModelPackage): ScoredEpoch {
     const { solidity = 0, ara = 0 } = model.config.prior ?? {};
-    const picks = pickEpochs(this.state.scored, { solidity, ara });
-    return picks[this.criterion] ?? this.state.scored.length - 1;
+    const { scored } = this.folder;
+    return scored[pickEpochs(scored, { solidity, ara })[this.criterion] ?? scored.length - 1];
   }
 
   private async package(
@@ -324,9 +263,9 @@ class PackageAdaptation {
     strategy: { readonly id: StrategyId; readonly title: string },
     settings: StrategySettings,
   ): Promise<void> {
-    const { options, criterion } = this;
-    const chosen = this.state.scored[this.pick(model)];
-    const snapshot: Snapshot = await readSnapshot(join(this.work, chosen.snapshot));
+    const { options, criterion, folder } = this;
+    const chosen = this.pick(model);
+    const snapshot = await folder.snapshot(chosen);
     const contents = adaptedContents(
       model,
       {
@@ -343,12 +282,11 @@ class PackageAdaptation {
           seed: settings.seed,
           settings: { ...settings, adaptedFrom: { id: model.id, digest: model.digest } },
         },
-        solidity: { before: this.state.before, after: chosen.solidity },
+        solidity: { before: folder.before, after: chosen.solidity },
       },
       { license: await licenceOf(folderFiles(options.model)) },
     );
     await writePackage(this.out, contents);
-    for (const { snapshot: folder } of this.state.scored) await removeSnapshot(join(this.work, folder));
     this.note(`step ${chosen.totalSteps} is kept (${criterion}): ${this.out}`);
   }
 }

@@ -147,6 +147,8 @@ const schema = v.strictObject({
       criterion: v.optional(v.picklist(CRITERIA), "solidity"),
       /** With {source}, {target}, {strategy} and {seed}, from the file's folder. */
       folder: text,
+      /** Names of the strategies that are packaged; all of them when left out. */
+      strategies: v.optional(v.array(name)),
       /** The seed whose run is packaged; the first one when left out. */
       seed: v.optional(count),
       license: v.optional(text),
@@ -247,6 +249,9 @@ export function parseExperiment(yaml: string, file: string): Experiment {
       file,
       `package.seed: ${rest.package.seed} is none of the seeds ${used.join(", ")}`,
     );
+  for (const wanted of rest.package?.strategies ?? [])
+    if (!named.some((entry) => entry.name === wanted))
+      throw new ExperimentError(file, `package.strategies: ${wanted} is none of the strategies`);
   if (rest.package && strategies.length > 1 && !rest.package.folder.includes("{strategy}"))
     throw new ExperimentError(file, "package.folder: must hold {strategy}, or all packages get one folder");
   if (

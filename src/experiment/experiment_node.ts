@@ -215,6 +215,7 @@ class Runner {
     const { experiment, out } = this.context;
     const wanted = experiment.package;
     if (!wanted || !result || run.seed !== (wanted.seed ?? experiment.seeds[0])) return;
+    if (wanted.strategies && !wanted.strategies.includes(run.entry.name)) return;
     const folder = besideFile(
       this.data.file,
       wanted.folder.replace(/\{(source|target|strategy|seed)\}/g, (_, key: string) =>

@@ -80,13 +80,13 @@ export async function performRun(
   context: RunContext,
 ): Promise<RunResult | null> {
   const folder = join(context.out, run.id);
-  await checkSettings(join(folder, RUN_FILE), input.settings);
+  const checkpoint = await readCheckpoint(join(folder, CHECKPOINT_FILE));
+  if (checkpoint) await checkSettings(join(folder, RUN_FILE), input.settings);
   await writeJson(join(folder, RUN_FILE), {
     settings: input.settings,
     command: context.command,
     sourceModel: input.modelName,
   });
-  const checkpoint = await readCheckpoint(join(folder, CHECKPOINT_FILE));
   const from = checkpoint?.progress.totalSteps ?? 0;
   const state = await readState(join(folder, STATE_FILE), checkpoint ? from : -1);
   const { source, images } = input.pair;
