@@ -17,8 +17,8 @@ import type { Slices } from "../../src/training/slices.js";
 
 export const TINY_NETWORK: AttentionUNetOptions = {
   ...NORMALISED_NETWORK,
-  filters: [4, 8, 8],
-  dropoutRates: [0, 0.1, 0.2],
+  filters: [4, 8],
+  dropoutRates: [0, 0.2],
 };
 
 /** Dark discs on a bright noisy ground; `shift` brightens everything: another domain. */

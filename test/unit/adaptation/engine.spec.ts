@@ -257,7 +257,7 @@ describe("the engine", () => {
       runAdaptation({ strategy: toy(), run, settings: changed }, {});
     await expect(attempt(settings({ a: { steps: 0 } }))).rejects.toThrow(/stages.a.steps/);
     await expect(attempt(settings({ b: { learningRate: -1 } }))).rejects.toThrow(/stages.b.learningRate/);
-    await expect(attempt({ ...settings(), patch: 33 })).rejects.toThrow(/patch must be a multiple of 4/);
+    await expect(attempt({ ...settings(), patch: 33 })).rejects.toThrow(/patch must be a multiple of 2/);
     await expect(attempt({ ...settings(), strategy: "cut" })).rejects.toThrow(/settings are those of cut/);
     await expect(
       attempt({ ...settings(), stages: { ...settings().stages, c: stageSettings } }),

@@ -102,7 +102,7 @@ describe("self-supervised", () => {
     expect(mean(30, 40)).toBeLessThan(0.5 * mean(0, 5));
     expect(mean(70, 80)).toBeLessThan(0.8 * mean(40, 45));
     expect(iou).toBeGreaterThan(0.4);
-  });
+  }, 60_000);
 
   it("starts both stages from the source model when told to", async () => {
     const network = buildAttentionUNet({ ...TINY_NETWORK, seed: 5 });

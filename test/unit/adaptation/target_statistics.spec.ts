@@ -39,11 +39,11 @@ beforeAll(async () => {
   await selectBackend("wasm");
   // A source-only network that segments dark discs, and only dark ones.
   const input = tinyInput(sourceOnly, {
-    stages: { steps: 60, validateEvery: 0, scoreEvery: 0, learningRate: 1e-2 },
+    stages: { steps: 40, validateEvery: 0, scoreEvery: 0, learningRate: 1e-2 },
   });
   const run = await sourceOnly.start(input);
   const stage = await run.begin("train");
-  for (let i = 0; i < 60; i++) await stage.step(i, 1e-2);
+  for (let i = 0; i < 40; i++) await stage.step(i, 1e-2);
   model = { network: TINY_NETWORK, weights: await readWeights(run.networks.segmenter) };
   stage.dispose();
   run.dispose();
@@ -246,7 +246,7 @@ describe("target statistics", () => {
     await expect(attempt({ target: [] })).rejects.toThrow(/needs images of the target/);
     const bare = { ...input.settings, network: { ...TINY_NETWORK, normalisation: "none" as const } };
     await expect(attempt({ settings: bare })).rejects.toThrow(/no normalisation layers/);
-    const other = { ...input.settings, network: { ...TINY_NETWORK, filters: [4, 8], dropoutRates: [0, 0] } };
+    const other = { ...input.settings, network: { ...TINY_NETWORK, filters: [4, 16] } };
     await expect(attempt({ settings: other })).rejects.toThrow(/does not fit the settings/);
   });
 });
