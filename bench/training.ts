@@ -2,7 +2,8 @@
  * A training step of the Attention U-Net (normalised; batch 4; BCE + Dice; AdamW), from the same weights on the same patches:
  * our code on WASM and, where it is installed, on the TensorFlow addon (and on a GPU by WebGPU, if there is one), against
  * PyTorch on the CPU with as many threads, where `CHONDRIA_PYTHON` (or python3) has it. Rounds are interleaved, so that a change
- * of the machine's speed hits all alike; the losses are compared before anything is printed.
+ * of the machine's speed hits all alike; the losses are compared before anything is printed. Beside samples per second it
+ * prints the CPU time of a step: on a machine that does other things as well it is the fairer number.
  *
  * `CHONDRIA_BENCH_SIZES` (192,256) are the edges of the patches, `CHONDRIA_BENCH_ROUNDS` (3) the rounds after a warm-up.
  */
@@ -24,6 +25,8 @@ const THREADS = [...new Set([1, Math.min(BATCH, 2 ** Math.floor(Math.log2(availa
 
 interface Step {
   readonly milliseconds: number;
+  /** Of all threads; null where it is not known. */
+  readonly cpuMilliseconds: number | null;
   readonly loss: number;
 }
 
@@ -130,10 +133,14 @@ function writePatches(size: number, folder: string): void {
 }
 
 const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length >> 1];
-const perSecond = (engine: Engine, size: number) => {
+/** Medians after the warm-up: samples a second, and seconds of CPU time a step (NaN where it is not known). */
+function speedOf(engine: Engine, size: number): { rate: number; cpu: number } {
   const steps = engine.steps.get(size)?.slice(1) ?? [];
-  return (1000 * BATCH) / median(steps.map(({ milliseconds }) => milliseconds));
-};
+  return {
+    rate: (1000 * BATCH) / median(steps.map(({ milliseconds }) => milliseconds)),
+    cpu: median(steps.map(({ cpuMilliseconds }) => cpuMilliseconds ?? Number.NaN)) / 1000,
+  };
+}
 
 /** The first loss is that of the same weights; later ones drift apart as floating point does. */
 function compare(engine: Engine, reference: Engine, size: number, fresh: boolean): void {
@@ -188,13 +195,15 @@ try {
       `training step, Attention U-Net (${parameters} parameters), ${BATCH} x ${size} x ${size}, median of ${ROUNDS}`,
     );
     for (const engine of engines) {
-      const rate = perSecond(engine, size);
+      const { rate, cpu } = speedOf(engine, size);
       const rival = engines.find(({ name, threads }) => name === "PyTorch" && threads === engine.threads);
-      const ratio =
-        rival && rival !== engine ? `ours / PyTorch = ${(rate / perSecond(rival, size)).toFixed(2)}` : "";
+      const theirs = rival && rival !== engine ? speedOf(rival, size) : null;
+      const ratio = theirs ? `ours / PyTorch = ${(rate / theirs.rate).toFixed(2)}` : "";
+      const byCpu = theirs && cpu > 0 ? `, by CPU time ${(theirs.cpu / cpu).toFixed(2)}` : "";
       const how = engine.name.includes("WebGPU") ? "GPU" : `${engine.threads} x CPU`;
+      const used = cpu > 0 ? `${cpu.toFixed(2).padStart(6)} s CPU` : " ".repeat(12);
       console.log(
-        `  ${engine.name.padEnd(18)} ${how.padEnd(8)} ${rate.toFixed(2).padStart(7)} samples/s   ${ratio}`.trimEnd(),
+        `  ${engine.name.padEnd(18)} ${how.padEnd(8)} ${rate.toFixed(2).padStart(7)} samples/s ${used}   ${ratio}${byCpu}`.trimEnd(),
       );
     }
   }

@@ -53,12 +53,17 @@ async function serve(): Promise<void> {
   for await (const line of createInterface({ input: process.stdin })) {
     const parts = batches(Number(line));
     const start = performance.now();
+    const before = process.cpuUsage();
     const { loss, gradients } = await source.compute(parts, step);
     optimiser.apply(gradients, LEARNING_RATE, step);
     tf.dispose(gradients);
     // The update may still be under way: it is done once a weight can be read.
     await variables[0].data();
-    say({ milliseconds: performance.now() - start, loss });
+    const milliseconds = performance.now() - start;
+    const { user, system } = process.cpuUsage(before);
+    // What other processes and a GPU did is not in it.
+    const cpuMilliseconds = processes === 1 && backend !== "webgpu" ? (user + system) / 1000 : null;
+    say({ milliseconds, cpuMilliseconds, loss });
     step++;
   }
   await source.dispose();

@@ -66,7 +66,7 @@ def step(size):
     shape = (task["batch"], 1, size, size)
     x, labels = (torch.tensor(np.fromfile(f"{folder}/{k}{size}.bin", np.float32).reshape(shape)) for k in "xy")
     x = x.contiguous(memory_format=torch.channels_last)
-    start = time.perf_counter()
+    start, cpu = time.perf_counter(), time.process_time()
     logits = forward(x)
     p = torch.sigmoid(logits)
     dice = 1 - (2 * (p * labels).sum() + 1) / (p.sum() + labels.sum() + 1)
@@ -74,7 +74,11 @@ def step(size):
     optimiser.zero_grad()
     loss.backward()
     optimiser.step()
-    return {"milliseconds": 1000 * (time.perf_counter() - start), "loss": loss.item()}
+    return {
+        "milliseconds": 1000 * (time.perf_counter() - start),
+        "cpuMilliseconds": 1000 * (time.process_time() - cpu),
+        "loss": loss.item(),
+    }
 
 
 print(json.dumps({"ready": torch.__version__}), flush=True)
