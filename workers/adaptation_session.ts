@@ -53,7 +53,8 @@ export interface Adapted {
 
 /** Voxels read at once where a slice has fewer. */
 const READ_VOXELS = 2 ** 20;
-/** Blocks that are scored each time: a GPU predicts four in the time of one on a CPU. */
+/** Scores of a run, and blocks that are scored each time: both cost minutes on a browser's CPU. */
+const SCORES: Readonly<Record<BackendName, number>> = { webgpu: 12, tensorflow: 12, wasm: 6 };
 const BLOCKS: Readonly<Record<BackendName, number>> = { webgpu: 4, tensorflow: 4, wasm: 1 };
 
 /**
@@ -72,7 +73,10 @@ export async function adapt(
   const target = await readTarget(request, host);
   const source = await sourceModelOf(model);
   cancel.throwIfAborted();
-  const settings = settingsFor(strategy, source.network, target, request);
+  const settings = settingsFor(strategy, source.network, target, {
+    ...request,
+    scores: SCORES[host.backend],
+  });
   const stages = strategy.stages.map((name) => settings.stages[name]);
   const scores = stages.reduce(
     (sum, { steps, scoreEvery }) => sum + (scoreEvery > 0 ? Math.ceil(steps / scoreEvery) : 0),

@@ -4,7 +4,7 @@ import type { ChondriaConfig, ModelPackage } from "../model/types.js";
 import { checkStrategySettings, totalStepsOf } from "./settings.js";
 import { AdaptationError, type Images, type Strategy, type StrategySettings } from "./types.js";
 
-/** Scores of a run, the last one included. */
+/** Scores of a run, the last one included, where nothing else is said. */
 const SCORES = 12;
 const LONGEST_NAME = 128;
 const LONGEST_DESCRIPTION = 1024;
@@ -31,7 +31,11 @@ export function settingsFor(
   strategy: Strategy,
   network: StrategySettings["network"],
   target: readonly Images[],
-  { steps, seed }: { readonly steps?: number; readonly seed: number },
+  {
+    steps,
+    seed,
+    scores = SCORES,
+  }: { readonly steps?: number; readonly seed: number; readonly scores?: number },
 ): StrategySettings {
   const [{ width, height }] = target;
   const defaults = strategy.defaults("reduced", {
@@ -47,7 +51,7 @@ export function settingsFor(
   const stages = Object.fromEntries(
     Object.entries(defaults.stages).map(([name, stage]) => {
       const count = Math.max(1, Math.round(stage.steps * factor));
-      const scoreEvery = stage.scoreEvery > 0 ? Math.max(1, Math.ceil(count / SCORES)) : 0;
+      const scoreEvery = stage.scoreEvery > 0 ? Math.max(1, Math.ceil(count / scores)) : 0;
       return [name, { ...stage, steps: count, scoreEvery, validateEvery: 0, patience: 0 }];
     }),
   );

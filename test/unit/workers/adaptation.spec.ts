@@ -253,7 +253,7 @@ describe("an adaptation", () => {
     expect(tf.memory().numTensors).toBe(before);
   });
 
-  it("runs as many steps as asked for, and scores a dozen times at most", async () => {
+  it("runs as many steps as asked for, and scores a few times only", async () => {
     const { host, updates } = makeHost({
       strategy: async () =>
         fakeStrategy({
@@ -267,7 +267,7 @@ describe("an adaptation", () => {
     await adapt(model, { ...request, steps: 26 }, host);
     BIASES.length = 4;
     expect(updates.at(-1)).toMatchObject({ step: 26, steps: 26 });
-    expect(updates.flatMap(({ scores }) => scores)).toHaveLength(1 + 9);
+    expect(updates.flatMap(({ scores }) => scores)).toHaveLength(1 + 6);
   });
 
   it.each([
