@@ -9,6 +9,7 @@ import { randomiseStyle, STRONG_STYLE, type StyleOptions } from "../training/sty
 import { matchSlices } from "./histogram.js";
 import { targetTemplate } from "./histogram_matching.js";
 import { REDUCED_AUGMENTATION, UnlabelledPatches } from "./patches.js";
+import { believable } from "./pseudo_labels.js";
 import { ADAMW, copyWeights, sourceEpoch, startSegmenter } from "./segmenter.js";
 import { readOptions } from "./settings.js";
 import { reestimateStatistics } from "./target_statistics.js";
@@ -29,11 +30,16 @@ const OPTIONS = {
   /** Of the loss on the target, once it is fully in. */
   targetWeight: 1,
   /** Fraction of the steps over which that weight rises from 0, where there is a source to learn from meanwhile. */
-  ramp: 0.5,
+  ramp: 0.3,
   /** Patches are given the target's histogram before their style is randomised. */
   matching: true,
+  /**
+   * What the teacher sees in a patch is not believed where its solidity is this much below the mean of the source's prior; 0
+   * believes all.
+   */
+  solidityMargin: 0.06,
   /** Times the amounts of STRONG_STYLE. */
-  style: 1,
+  style: 0.7,
   /** Start from the source model instead of random weights. */
   initial: true,
 };
@@ -97,6 +103,7 @@ class SelfTraining implements StrategyRun {
   private readonly options;
   private readonly style: StyleOptions;
   private readonly source;
+  private readonly minimumSolidity: number;
 
   constructor(
     id: StrategyId,
@@ -123,6 +130,9 @@ class SelfTraining implements StrategyRun {
         : validation
       : null;
     this.style = scaled(STRONG_STYLE, this.options.style);
+    const { solidityMargin } = this.options;
+    this.minimumSolidity =
+      input.summary && solidityMargin > 0 ? input.summary.prior.solidity - solidityMargin : 0;
     this.random = new Random(settings.seed);
     this.student = startSegmenter(id, settings.network, this.options.initial ? model : null);
     this.teacher = buildAttentionUNet({ ...settings.network, dropout: "none" });
@@ -192,7 +202,7 @@ class SelfTraining implements StrategyRun {
       tf.add(binaryCrossEntropy(labels, z), softDice(labels, z)) as tf.Scalar;
     // The teacher sees the patch as it is, normalised by its own statistics, and says where mitochondria are.
     const pseudo =
-      parts.target && weight > 0 ? this.pseudoLabels(tensor, parts.target, teacher.logits) : null;
+      parts.target && weight > 0 ? await this.pseudoLabels(tensor, parts.target, teacher.logits) : null;
     let sourceLoss: tf.Scalar | null = null;
     let targetLoss: tf.Scalar | null = null;
     const { value, grads } = tf.variableGrads(() => {
@@ -220,14 +230,15 @@ class SelfTraining implements StrategyRun {
     return numbers as { loss: number };
   }
 
-  private pseudoLabels(
+  private async pseudoLabels(
     tensor: (values: Float32Array) => tf.Tensor4D,
     { clean }: StyledBatch,
     teacher: tf.LayersModel,
-  ): tf.Tensor {
-    return tf.tidy(() =>
-      tf.cast(tf.greaterEqual(teacher.apply(tensor(clean), { training: true }) as tf.Tensor, 0), "float32"),
-    );
+  ): Promise<tf.Tensor> {
+    const logits = tf.tidy(() => teacher.apply(tensor(clean), { training: true }) as tf.Tensor);
+    const values = await logits.data();
+    logits.dispose();
+    return tensor(believable(values, this.input.settings.patch, this.minimumSolidity));
   }
 
   /** Moves the teacher towards the student. */
@@ -257,7 +268,9 @@ class SelfTraining implements StrategyRun {
 /**
  * Beyond the paper: a mean teacher (Tarvainen and Valpola, 2017). The student learns the labelled source and, on target
  * patches, what the teacher (the running mean of the student's weights) sees there; both in random styles (`randomiseStyle`), so that
- * agreement must come from texture and shape. Without the source's images it learns from the teacher alone.
+ * agreement must come from texture and shape. Of what the teacher sees, only regions that look like the source's mitochondria are
+ * believed: the morphological prior, by which the paper chooses an epoch, chooses pseudo-labels here (`pseudo_labels.ts`).
+ * Without the source's images it learns from the teacher alone.
  */
 export const selfTraining: Strategy = {
   id: "self-training",
