@@ -10,6 +10,18 @@ import { chromiumSwitches, ensureChromium } from "./chromium.mjs";
 const FOLDER = join(root, "docs/images");
 const PATIENCE = 900_000;
 
+/** In the page: whether everything that the views ask the prediction for is there. */
+function inView() {
+  const layers = globalThis.viewer?.layerManager.managedLayers ?? [];
+  const counts = layers.find(({ layer }) => layer?.type === "mito")?.layer.mito.value?.results.counts();
+  return (
+    counts !== undefined &&
+    counts.wanted > 0 &&
+    counts.finished === counts.wanted &&
+    globalThis.viewer.isReady()
+  );
+}
+
 register();
 const { startServer } = await import("../src/server/static_server.ts");
 const { PHANTOM } = await import("../src/app/catalogue.ts");
@@ -33,20 +45,7 @@ try {
   await save("start.png");
 
   await page.goto(server.url + stateFragment(volumeState(PHANTOM, model)));
-  await page.waitForFunction(
-    () => {
-      const layers = globalThis.viewer?.layerManager.managedLayers ?? [];
-      const counts = layers.find(({ layer }) => layer?.type === "mito")?.layer.mito.value?.results.counts();
-      return (
-        counts !== undefined &&
-        counts.wanted > 0 &&
-        counts.finished === counts.wanted &&
-        globalThis.viewer.isReady()
-      );
-    },
-    undefined,
-    { timeout: PATIENCE, polling: 1000 },
-  );
+  await page.waitForFunction(inView, undefined, { timeout: PATIENCE, polling: 1000 });
   // The panel follows half a second later.
   await page.waitForTimeout(1500);
   await save("viewer.png");
@@ -54,7 +53,25 @@ try {
   await page.getByLabel("Probability").check();
   await page.waitForTimeout(3000);
   await save("heat_map.png", page.locator(".neuroglancer-rendered-data-panel").first());
-  console.log(`start, viewer, morphology and heat_map are in ${FOLDER} (model ${model})`);
+
+  // The same model on tissue in another style, adapted there.
+  const shifted = {
+    ...PHANTOM,
+    source: "precomputed://phantom://shifted/1/em",
+    truth: undefined,
+    layer: "em",
+  };
+  await page.goto("about:blank");
+  await page.goto(server.url + stateFragment(volumeState(shifted, model)));
+  const section = page.locator("details.mito-adapt").first();
+  await section.locator("summary").click();
+  await section.getByLabel("Sections").fill("4");
+  await section.getByRole("button", { name: "Start" }).click();
+  await section.getByText(/^Adapted in/).waitFor({ timeout: PATIENCE });
+  await section.locator("summary").evaluate((summary) => summary.scrollIntoView());
+  await page.waitForTimeout(500);
+  await save("adapt.png", page.locator(".mito-predict-tab"));
+  console.log(`start, viewer, morphology, heat_map and adapt are in ${FOLDER} (model ${model})`);
 } finally {
   await browser.close();
   await server.close();
