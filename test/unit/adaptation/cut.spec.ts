@@ -103,7 +103,7 @@ describe("CUT", () => {
     await expect(cut.start({ ...input, source: null })).rejects.toThrow(/cut: needs images of the source/);
     await expect(cut.start({ ...input, model: null })).rejects.toThrow(/needs a trained source-only model/);
     await expect(cut.start({ ...input, target: [] })).rejects.toThrow(/needs slices/);
-    const other = { ...model, network: { ...TINY_NETWORK, filters: [4, 4, 4] } };
+    const other = { ...model, network: { ...TINY_NETWORK, filters: [4, 4] } };
     await expect(cut.start({ ...input, model: other })).rejects.toThrow(/source model/);
     const divided = { ...input.settings, batch: 2, accumulate: 2 };
     await expect(cut.start({ ...input, settings: divided })).rejects.toThrow(/accumulate must be 1/);

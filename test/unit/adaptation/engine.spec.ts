@@ -297,5 +297,5 @@ describe("the engine", () => {
     expect(most).toBe(during);
     expect(tf.memory().numTensors).toBe(before.numTensors);
     expect(tf.memory().numBytes).toBe(before.numBytes);
-  }, 60_000);
+  }, 120_000);
 });
