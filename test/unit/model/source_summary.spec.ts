@@ -105,6 +105,22 @@ describe("a package's summary of its source", () => {
   });
 });
 
+describe("the shipped source-only packages", () => {
+  const models = new URL("../../../models/", import.meta.url).pathname;
+
+  it.each(["lucchi-source-only", "vnc-source-only", "phantom-source-only"])(
+    "%s carries a summary of the data of its prior",
+    async (id) => {
+      const { config } = await readPackageFolder(join(models, id));
+      const summary = sourceSummaryOf(config)!;
+      const mean = (values: readonly number[]) => values.reduce((a, b) => a + b, 0) / values.length;
+      expect(mean(summary.regions!.solidity.quantiles)).toBeCloseTo(summary.prior.solidity, 2);
+      expect(mean(summary.regions!.eccentricity.quantiles)).toBeCloseTo(summary.prior.eccentricity, 2);
+      expect(summary.histogram.reduce((a, b) => a + b, 0)).toBeGreaterThan(1e6);
+    },
+  );
+});
+
 describe("chondria model summarise", () => {
   async function run(...args: string[]): Promise<void> {
     const program = new Command().exitOverride();
