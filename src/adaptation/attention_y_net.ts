@@ -46,6 +46,8 @@ const OPTIONS = {
 
 /** Fraction of the patches that is held out. */
 const HELD_OUT = 0.1;
+/** The authors' target has two stacks, each with as many patches as the source; more stacks share those. */
+const MOST_TARGET_SETS = 2;
 
 const isEncoder = (layer: string) => layer.startsWith("down");
 const isReconstruction = (layer: string) => layer.startsWith("reconstruct") || layer === "image";
@@ -136,15 +138,15 @@ class AttentionYNetRun implements StrategyRun {
     const others: PatchSet[] = [];
     if (stage !== "segmentation") {
       const { width, height, em } = source.train;
-      const sets: [Images, boolean][] = [
-        ...target.map((stack): [Images, boolean] => [stack, false]),
-        [{ width, height, em }, true],
-      ];
-      for (const [stack, ofSource] of sets) {
-        const [train, rest] = PatchSet.draw(stack, count + held, patch, ofSource, random).split(count);
-        unlabelled.push(train);
+      const add = (stack: Images, ofSource: boolean, share: number) => {
+        const [trained, kept] = [count, held].map((n) => Math.max(1, Math.round(n * share)));
+        const set = PatchSet.draw(stack, trained + kept, patch, ofSource, random);
+        const [first, rest] = set.split(trained);
+        unlabelled.push(first);
         others.push(rest);
-      }
+      };
+      for (const stack of target) add(stack, false, Math.min(1, MOST_TARGET_SETS / target.length));
+      add({ width, height, em }, true, 1);
     }
     const matching =
       stage === "joint" || options.matching === 0
@@ -153,7 +155,7 @@ class AttentionYNetRun implements StrategyRun {
     return {
       labelled,
       unlabelled,
-      unlabelledInCycle: count * target.length,
+      unlabelledInCycle: count * Math.min(MOST_TARGET_SETS, target.length),
       validation: [validation, ...others],
       augmentation: options.rotation ? PAPER_AUGMENTATION : REDUCED_AUGMENTATION,
       matching,
