@@ -251,17 +251,17 @@ export const damtNet: Strategy = {
       seed: 1,
       network: networkOf(paper ? 64 : 16),
       patch: paper ? 512 : 192,
-      batch: 2,
+      batch: paper ? 2 : 4,
       accumulate: 1,
       stages: {
         train: {
-          steps: paper ? EPOCHS * epoch : 500,
+          steps: paper ? EPOCHS * epoch : 600,
           learningRate: paper ? 5e-5 : 1e-3,
           schedule: paper ? "constant" : "cosine",
           optimiser: ADAM,
           validateEvery: paper ? 2 * epoch : 0,
           patience: 0,
-          scoreEvery: paper ? 2 * epoch : 50,
+          scoreEvery: paper ? 2 * epoch : 60,
         },
       },
       options: paper

@@ -149,13 +149,13 @@ export const yNet: Strategy = {
       accumulate: 1,
       stages: {
         train: {
-          steps: paper ? 5000 : 500,
+          steps: paper ? 5000 : 600,
           learningRate: 1e-3,
           schedule: paper ? "constant" : "cosine",
           optimiser: paper ? ADAM : ADAMW,
           validateEvery: paper ? 500 : 0,
           patience: 0,
-          scoreEvery: paper ? 500 : 50,
+          scoreEvery: paper ? 500 : 60,
         },
       },
       options: paper ? { ...OPTIONS } : { reconstruction: 1, loss: "bce+dice", contrast: true },
