@@ -55,8 +55,10 @@ const bordered = (x: tf.Tensor4D, size: number, mode: "reflect" | "symmetric") =
 /** The adjoint of a reflection: what was copied into the border goes back to where it came from. */
 function unreflect(dy: tf.Tensor4D, axis: Side, size: number): tf.Tensor4D {
   const length = dy.shape[axis] - 2 * size;
-  const folded = (x: tf.Tensor4D, to: number, from: number) =>
-    tf.add(part(x, axis, to, size), tf.reverse(part(x, axis, from, size), axis)) as tf.Tensor4D;
+  const folded = (x: tf.Tensor4D, to: number, from: number) => {
+    const border = part(x, axis, from, size);
+    return tf.add(part(x, axis, to, size), size > 1 ? tf.reverse(border, axis) : border) as tf.Tensor4D;
+  };
   const left = tf.concat(
     [part(dy, axis, size, 1), folded(dy, size + 1, 0), part(dy, axis, 2 * size + 1, length - 1)],
     axis,

@@ -41,7 +41,7 @@ it.each([1, 2] as const)("multiplies a large matrix of windows in parts (stride 
   const x = tf.randomUniform([2, 9, 8, 3], -1, 1, "float32", 1) as tf.Tensor4D;
   const dy = tf.randomUniform([2, info.outHeight, info.outWidth, 4], -1, 1, "float32", 2) as tf.Tensor4D;
   const whole = await convolutionFilterGradient(x, dy, info).data();
-  const window = 3 * 2 * info.outHeight * info.outWidth;
+  const window = 3 * stride ** 2 * info.outHeight * 8;
   const before = tf.memory().numTensors;
   for (const most of [1, 2 * window, 4 * window + 1]) {
     const parts = convolutionFilterGradient(x, dy, info, most);
