@@ -1,8 +1,16 @@
 import { CRITERIA, type Criterion } from "../adaptation/types.js";
 import { runCurves } from "./report_curves.js";
 import { REPORT_STYLE } from "./report_style.js";
-import { costTable, groupRuns, matrixTables, type PairRuns, pairTable, reached } from "./report_tables.js";
-import { CRITERIA_EXPLAINED, escapeHtml, RULES } from "./report_text.js";
+import {
+  costTable,
+  groupRuns,
+  jointChoices,
+  matrixTables,
+  type PairRuns,
+  pairTable,
+  reached,
+} from "./report_tables.js";
+import { CRITERIA_EXPLAINED, criterionWord, escapeHtml, RULES } from "./report_text.js";
 import type { ExperimentResult, RunResult } from "./results.js";
 
 /** One slice of a target as it is shown. */
@@ -53,9 +61,9 @@ ${costTable(runs, ++table) || "<p>No target of this experiment has labels: the c
 <h2>What each criterion looks at</h2>
 <dl>${CRITERIA.map((criterion) => `<dt>${CRITERIA_EXPLAINED[criterion].name} <span class="soft">(${CRITERIA_EXPLAINED[criterion].mark} in the curves)</span></dt><dd>${escapeHtml(CRITERIA_EXPLAINED[criterion].text)}</dd>`).join("")}</dl>
 <h2>Every run over its training</h2>
-<p>Above: <span class="key" style="--c:var(--target)">IoU on the target</span><span class="key" style="--c:var(--validation)">IoU on held-out source slices</span>
-Below: <span class="key" style="--c:var(--solid)">solidity of the prediction</span><span class="key" style="--c:var(--prior)">solidity of the source's labels</span></p>
-<p>Vertical lines mark the snapshots that were chosen; letters say by which criteria: ${CRITERIA.map((c) => `<b>${CRITERIA_EXPLAINED[c].mark}</b> ${CRITERIA_EXPLAINED[c].name.toLowerCase()}`).join(", ")}.
+<p>Upper panel: <span class="key" style="--c:var(--target)">IoU on the target</span><span class="key" style="--c:var(--validation)">IoU on held-out source slices</span><br>
+Lower panel: <span class="key" style="--c:var(--solid)">solidity of the prediction</span><span class="key" style="--c:var(--prior)">solidity of the source's labels</span></p>
+<p>Vertical lines mark the snapshots that were chosen; letters say by which criteria: ${CRITERIA.map((c) => `<b>${CRITERIA_EXPLAINED[c].mark}</b> ${criterionWord(c)}`).join(", ")}.
 A good criterion has its letter near the top of the blue curve.</p>
 ${sections.map(({ curves }) => curves).join("\n")}
 ${sections.some(({ images }) => images !== "") ? `<h2>What the predictions look like</h2>\n${sections.map(({ images }) => images).join("\n")}` : ""}
@@ -103,11 +111,15 @@ function headline(pair: PairRuns): string {
       ? `without adaptation the last snapshot reaches an IoU of <b>${baseline.mean.toFixed(3)}</b>`
       : "",
     solid
-      ? `the best strategy chosen by ${CRITERIA_EXPLAINED[SHOWN].name.toLowerCase()}, ${escapeHtml(solid.title)}, reaches <b>${solid.mean.toFixed(3)}</b>`
+      ? `the best strategy chosen by ${criterionWord(SHOWN)}, ${escapeHtml(solid.title)}, reaches <b>${solid.mean.toFixed(3)}</b>`
       : "",
     best !== solid
-      ? `the best of all choices without labels, ${escapeHtml(best.title)} by ${CRITERIA_EXPLAINED[best.criterion].name.toLowerCase()}, <b>${best.mean.toFixed(3)}</b>`
+      ? `in hindsight the best pair of strategy and criterion, ${escapeHtml(best.title)} by ${criterionWord(best.criterion)}, <b>${best.mean.toFixed(3)}</b>`
       : "",
+    ...jointChoices(pair).map(
+      ({ criterion, value, titles }) =>
+        `where ${criterionWord(criterion)} chooses the strategy as well as the snapshot, so that nothing at all is decided by labels, it takes ${escapeHtml(titles.join(", "))} and reaches <b>${value.mean.toFixed(3)}</b>`,
+    ),
   ].filter((part) => part !== "");
   return `<p class="result"><b>${route}:</b> ${parts.join("; ")}.</p>`;
 }
@@ -115,8 +127,7 @@ function headline(pair: PairRuns): string {
 function pairSection(pair: PairRuns, slices: readonly ReportSlice[], table: number) {
   const heading = `<h3>${escapeHtml(pair.source.title)} → ${escapeHtml(pair.target.title)}</h3>`;
   const card = (run: RunResult, title: string) => {
-    const { prior } = { prior: run.priors.solidity };
-    return `<figure class="card"><figcaption>${escapeHtml(title)} <span>seed ${run.seed}, ${run.protocol}, prior ${prior.toFixed(3)}</span></figcaption>${runCurves(run)}</figure>`;
+    return `<figure class="card"><figcaption>${escapeHtml(title)} <span>seed ${run.seed}, ${run.protocol}</span></figcaption>${runCurves(run)}</figure>`;
   };
   const first = pair.strategies.map(({ title, runs }) => card(runs[0], title));
   const others = pair.strategies.flatMap(({ title, runs }) => runs.slice(1).map((run) => card(run, title)));
@@ -137,7 +148,7 @@ function sliceRow({ caption, width, height, em, overlays, labelled }: ReportSlic
   const colours = labelled
     ? `<span class="key swatch" style="--c:var(--hit)">found</span><span class="key swatch" style="--c:var(--missed)">missed (labelled, not predicted)</span><span class="key swatch" style="--c:var(--extra)">wrong (predicted, not labelled)</span>`
     : `<span class="key swatch" style="--c:var(--hit)">predicted</span>`;
-  return `<p>${i === 0 ? `${colours}<br>` : ""}<b>${escapeHtml(caption)}</b>${i === 0 ? `, snapshots chosen by ${CRITERIA_EXPLAINED[SHOWN].name.toLowerCase()}` : ""}</p>
+  return `<p>${i === 0 ? `${colours}<br>` : ""}<b>${escapeHtml(caption)}</b>${i === 0 ? `, snapshots chosen by ${criterionWord(SHOWN)}; IoU is over all scored slices` : ""}</p>
 <div class="pictures" style="--em:url(${em})">${layer("", "EM", "what the network sees")}
 ${overlays.map(({ title, note, image }) => layer(`<img src="${image}" alt="${escapeHtml(`prediction of ${title}`)}">`, title, note)).join("\n")}</div>`;
 }

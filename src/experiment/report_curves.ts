@@ -55,7 +55,7 @@ export function runCurves(run: RunResult): string {
 ${pickMarks(run, px)}
 ${top.grid}${bottom.grid}${axis}
 <text class="axis" x="${LEFT}" y="${MARKS - 4}">IoU</text><text class="axis" x="${LEFT}" y="${MARKS + PANEL + GAP - 5}">solidity</text>
-<text class="axis" x="${WIDTH - RIGHT}" y="${HEIGHT - 4}" text-anchor="end">steps</text>
+<text class="axis" x="${(LEFT + WIDTH - RIGHT) / 2}" y="${HEIGHT - 3}" text-anchor="middle">steps</text>
 <line class="prior" x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${bottom.y(priors.solidity).toFixed(1)}" y2="${bottom.y(priors.solidity).toFixed(1)}"/>
 ${top.line(validation, "validation")}${top.line(target, "target")}${bottom.line(solidity, "solid")}
 ${picks.oracle ? "" : `<text x="${LEFT + 6}" y="${MARKS + 16}">the target has no labels</text>`}</svg>`;

@@ -82,7 +82,7 @@ async function pairPictures(folder: string, pair: PairRuns): Promise<ReportSlice
 
 function iouNote(run: RunResult): string {
   const iou = run.picks[SHOWN]?.targetIou;
-  return typeof iou === "number" ? `IoU ${iou.toFixed(3)} over all slices, ` : "";
+  return typeof iou === "number" ? `IoU ${iou.toFixed(3)}, ` : "";
 }
 
 async function predictionOf(folder: string, run: RunResult, index: number): Promise<Uint8Array | null> {

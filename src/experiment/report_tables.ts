@@ -149,3 +149,47 @@ criterion's, over all runs. 0 would be as good as looking at the labels.</figcap
 <div class="scroll"><table><thead><tr><th scope="col">Chosen by</th><th scope="col" class="num">mean loss</th><th scope="col" class="num">worst loss</th>
 <th scope="col" class="num">the oracle's own choice</th></tr></thead><tbody>${rows.join("\n")}</tbody></table></div></figure>`;
 }
+
+/** What a criterion reaches that chooses among the snapshots of all strategies of a pair. */
+export interface JointChoice {
+  readonly criterion: "solidity" | "distribution";
+  /** Over the seeds. */
+  readonly value: Statistic;
+  /** Strategies that it took, each once. */
+  readonly titles: readonly string[];
+}
+
+/**
+ * Solidity and the distribution of morphology can be compared between strategies, too: for each seed, the snapshot of least
+ * distance of all that the pair has. Nothing where there are no target labels to say what that is worth, or one strategy only.
+ */
+export function jointChoices({ strategies }: PairRuns): JointChoice[] {
+  if (strategies.length < 2) return [];
+  const seeds = [...new Set(strategies.flatMap(({ runs }) => runs.map(({ seed }) => seed)))];
+  const distance = {
+    solidity: ({ scored, priors, picks }: RunResult) =>
+      picks.solidity && Math.abs(scored[picks.solidity.index].solidity - priors.solidity),
+    distribution: ({ scored, picks }: RunResult) =>
+      picks.distribution && scored[picks.distribution.index].distribution,
+  };
+  return (["solidity", "distribution"] as const).flatMap((criterion) => {
+    const titles = new Set<string>();
+    const values = seeds.flatMap((seed) => {
+      const candidates = strategies.flatMap(({ title, runs }) =>
+        runs
+          .filter((run) => run.seed === seed)
+          .flatMap((run) => {
+            const away = distance[criterion](run);
+            const iou = run.picks[criterion]?.targetIou;
+            return typeof away === "number" && typeof iou === "number" ? [{ title, away, iou }] : [];
+          }),
+      );
+      if (candidates.length === 0) return [];
+      const least = candidates.reduce((a, b) => (b.away < a.away ? b : a));
+      titles.add(least.title);
+      return [least.iou];
+    });
+    const value = statistic(values);
+    return value ? [{ criterion, value, titles: [...titles] }] : [];
+  });
+}

@@ -34,6 +34,10 @@ export const CRITERIA_EXPLAINED: Readonly<
   },
 };
 
+/** As it is written within a sentence. */
+export const criterionWord = (criterion: Criterion): string =>
+  criterion === "ara" ? "ARA" : CRITERIA_EXPLAINED[criterion].name.toLowerCase();
+
 export const RULES = {
   iou: "IoU: of all pixels that are mitochondria by the prediction or by the labels, the part that is so by both. It is taken slice by slice and averaged; 1 is perfect, an empty slice counts 0.",
 } as const;
