@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import type { BackendName } from "../inference/types.js";
 import { installBatchNormTraining } from "./batch_norm.js";
 import { watchGpuErrors } from "./gpu_errors.js";
+import { installReluGradient } from "./relu_gradient.js";
 import { tf } from "./tf.js";
 import { installWasmKernels } from "./wasm_kernels.js";
 import { installWebgpuKernels } from "./webgpu_kernels.js";
@@ -80,6 +81,7 @@ export async function selectBackend(wanted: BackendName | "auto"): Promise<Selec
   await tf.ready();
   if (selected.name === "wasm") installWasmKernels();
   if (selected.name === "webgpu") installWebgpuKernels();
+  if (selected.name === "tensorflow") installReluGradient();
   installBatchNormTraining();
   return { ...selected, gpuErrors: selected.name === "webgpu" ? watchGpuErrors().errors : [] };
 }

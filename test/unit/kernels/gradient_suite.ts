@@ -132,6 +132,7 @@ const cases: Case[] = [
   sampling("blur and halve the smallest image", [2, 2, 3, 1], blurDownsample),
   sampling("bilinear doubling", X, bilinearUpsample),
   sampling("bilinear doubling of one pixel", [2, 1, 3, 2], bilinearUpsample),
+  { name: "relu", shapes: [X], run: (x) => tf.relu(x) },
   { name: "leaky relu", shapes: [X], run: (x) => tf.leakyRelu(x, 0.2) },
   { name: "tanh", shapes: [X], run: (x) => tf.tanh(x) },
   { name: "avgPool 2x2", shapes: [X], run: (x) => tf.avgPool(x as tf.Tensor4D, 2, 2, "valid"), linear: true },
