@@ -43,7 +43,7 @@ export interface AdaptationHost {
   onValidation?(report: AdaptationValidation): void;
   /**
    * A snapshot to be scored; it is disposed when the promise settles. After a resume the points since the checkpoint come
-   * again. May throw an AbortError once `signal` fired: then it comes again when the run is resumed.
+   * again. May throw an AbortError, or the signal's reason, once `signal` fired: then it comes again when the run is resumed.
    */
   onScore?(snapshot: tf.LayersModel, at: RunPoint): Promise<void>;
   /** Asked after each step; true takes a checkpoint. */
@@ -216,7 +216,9 @@ class Engine {
       this.progress.scored = this.progress.step;
       return true;
     } catch (error) {
-      if (this.host.signal?.aborted && (error as Error | null)?.name === "AbortError") return false;
+      const { signal } = this.host;
+      const gaveUp = error === signal?.reason || (error as Error | null)?.name === "AbortError";
+      if (signal?.aborted && gaveUp) return false;
       throw error;
     } finally {
       snapshot.dispose();

@@ -233,23 +233,26 @@ describe("the engine", () => {
     await expect(record(damaged, input())).rejects.toThrow(/validation loss became Infinity/);
   });
 
-  it("comes back to a score that the signal cut short", async () => {
-    const controller = new AbortController();
-    const first = await record(toy(), input(), {
-      host: {
-        signal: controller.signal,
-        onScore: async () => {
-          controller.abort();
-          throw new DOMException("stopped", "AbortError");
+  it.each([undefined, new Error("the window was closed")])(
+    "comes back to a score that the signal cut short: %s",
+    async (reason) => {
+      const controller = new AbortController();
+      const first = await record(toy(), input(), {
+        host: {
+          signal: controller.signal,
+          onScore: async () => {
+            controller.abort(reason);
+            throw reason ?? new DOMException("stopped", "AbortError");
+          },
         },
-      },
-    });
-    expect(first.outcome).toEqual({ stopped: "interrupted", totalSteps: 4 });
-    const rest = await record(toy(), input(), { checkpoint: first.checkpoint });
-    expect(rest.scores.map(({ totalSteps }) => totalSteps)).toEqual([4, 8, 12, 16]);
-    const failing = { onScore: () => Promise.reject(new Error("no room")) };
-    await expect(record(toy(), input(), { host: failing })).rejects.toThrow("no room");
-  });
+      });
+      expect(first.outcome).toEqual({ stopped: "interrupted", totalSteps: 4 });
+      const rest = await record(toy(), input(), { checkpoint: first.checkpoint });
+      expect(rest.scores.map(({ totalSteps }) => totalSteps)).toEqual([4, 8, 12, 16]);
+      const failing = { onScore: () => Promise.reject(new Error("no room")) };
+      await expect(record(toy(), input(), { host: failing })).rejects.toThrow("no room");
+    },
+  );
 
   it("refuses settings and checkpoints that do not fit", async () => {
     const run = await toy().start(input());
