@@ -148,7 +148,8 @@ async function trial(
   const built = await loadWeights(foreign, architecture, { gate, epsilon });
   try {
     if (check === undefined) return { built, difference: null };
-    const { multiple } = receptiveField(built.used);
+    // A network that is not frozen yet has no receptive field; that of DAMT-Net halves its maps four times.
+    const multiple = architecture === "damt-net" ? 16 : receptiveField(built.used).multiple;
     const difference = await compareOutput(built.used, check.input, check.output, { multiple, ...check });
     if (!Number.isFinite(difference.largest))
       throw new ExchangeError(foreign.file, "the network answers what is no number to the check's input");

@@ -13,7 +13,7 @@ const RDF = "rdf.yaml";
 const BIOIMAGE_RDF = "bioimageio.yaml";
 
 /** Whether a description is of a model, but not one that Chondria wrote. */
-function isForeign(yaml: unknown): boolean {
+export function describesForeign(yaml: unknown): boolean {
   if (typeof yaml !== "object" || yaml === null) return false;
   const { config, inputs, weights } = yaml as Record<string, Record<string, unknown> | null | undefined>;
   return inputs !== undefined && weights !== undefined && !(config && "chondria" in config);
@@ -28,7 +28,9 @@ function wrong(id: string, file: string, error: unknown): Error {
   });
 }
 
-function parseYaml(text: string): unknown {
+/** A description as plain values. @throws Error when it is no YAML, or unfolds into more than any model says. */
+export function parseDescription(bytes: Uint8Array): unknown {
+  const text = decodeText(bytes);
   const document = parseDocument(text, {
     schema: "core",
     uniqueKeys: true,
@@ -54,7 +56,7 @@ export interface ParsedRdf {
 }
 
 /** The description of a package: rdf.yaml, or bioimageio.yaml as newer packages of bioimage.io call it. */
-async function readDescription(fetchFile: FileFetcher, signal?: AbortSignal): Promise<Uint8Array> {
+export async function readDescription(fetchFile: FileFetcher, signal?: AbortSignal): Promise<Uint8Array> {
   const options = { maxBytes: LIMITS.rdfBytes, signal };
   try {
     return await fetchFile(RDF, options);
@@ -74,8 +76,8 @@ export async function readRdf(id: string, fetchFile: FileFetcher, signal?: Abort
   if (!MODEL_ID.test(id)) throw new ModelError(id.slice(0, 64), "is not a model id (letters, digits, . _ -)");
   try {
     const bytes = await readDescription(fetchFile, signal);
-    const yaml = parseYaml(decodeText(bytes));
-    if (isForeign(yaml)) {
+    const yaml = parseDescription(bytes);
+    if (describesForeign(yaml)) {
       const whole = await readBioimage(id, yaml, bytes, fetchFile, { signal });
       const { name, description, config, digest } = whole;
       return { name, description, config, topologyFile: "", digest, whole };
