@@ -82,7 +82,7 @@ beforeAll(async () => {
   await selectBackend("wasm");
   tiny = await writeTinyModel(join(folder, "tiny"));
   for (const name of names) packages.set(name, await packed(snapshots[name]()));
-});
+}, 60_000);
 
 afterAll(() => rm(folder, { recursive: true }));
 
