@@ -4,17 +4,19 @@ import type { RegionSample } from "./types.js";
 
 export type { QuantityDistribution, RegionDistribution } from "../morphology/types.js";
 
-/** What is compared of the regions; each is a distribution of its own. */
+/** What is known of the regions; each is a distribution of its own. */
 export const QUANTITIES = ["solidity", "logArea", "eccentricity", "density"] as const;
 type Quantity = (typeof QUANTITIES)[number];
+/** What is compared: the distributions, and the foreground share that follows from areas and density. */
+export type Term = Quantity | "coverage";
 
 /** No quantity is told apart more finely than this, however alike the regions of a source are. */
 const LEAST_SPREAD = { solidity: 0.005, logArea: 0.05, eccentricity: 0.01 } as const;
 /**
- * Density is compared by factors of e: within a source it hardly varies, between tissues it does, so that the source's own
+ * Density and coverage are compared by factors of e: within a source it hardly varies, between tissues it does, so that the source's own
  * spread would make it outweigh the rest.
  */
-const DENSITY_SPREAD = 1;
+const FACTOR_SPREAD = 1;
 /** The most that a quantity can be off, and so what an empty prediction is. */
 export const FARTHEST = 10;
 
@@ -42,7 +44,7 @@ export function measureDistribution(
     solidity: own("solidity"),
     logArea: own("logArea"),
     eccentricity: own("eccentricity"),
-    density: distribution("density", DENSITY_SPREAD),
+    density: distribution("density", FACTOR_SPREAD),
   };
 }
 
@@ -52,16 +54,18 @@ const rounded = (value: number) => Number(value.toPrecision(7));
 export interface DistributionDistance {
   /** 0: the same in everything; `FARTHEST`: nothing was predicted, the worst. */
   readonly distance: number;
-  /** Wasserstein distance of each quantity in units of the source's spread, at most `FARTHEST`. */
-  readonly terms: Readonly<Record<Quantity, number>>;
+  /** Distance in each, in units of the source's spread, at most `FARTHEST`. */
+  readonly terms: Readonly<Record<Term, number>>;
 }
 
 /**
  * How far the morphology of a prediction is from a source's, as whole distributions, where the published criterion compares
  * two means. For each quantity the one-dimensional Wasserstein distance W (the area between the two quantile functions, here
  * from their values at `QUANTILES` probabilities) is divided by the standard deviation s that the quantity has among the
- * source's regions, so that quantities of different units count alike; density, by factors of e. The distance is the mean over
- * the quantities of min(W / s, 10). An empty prediction is at 10 in everything.
+ * source's regions, so that quantities of different units count alike; density, by factors of e. To them comes coverage, the
+ * foreground's share (mean area x mean density), by factors of e: it stays the same when an object falls into pieces, and tells
+ * of what is missing or too much when size and number make up for each other. The distance is the mean over all five of
+ * min(W / s, 10). An empty prediction is at 10 in everything.
  *
  * @param pixelRatio area of a pixel of the sample in pixels of the source's grid: 1 when they are of one size.
  */
@@ -74,20 +78,36 @@ export function distributionDistance(
     throw new RangeError(`a pixel cannot be ${pixelRatio} pixels`);
   }
   const values = valuesOf(sample, pixelRatio);
-  const empty = values.solidity.length === 0;
-  const term = (quantity: Quantity) => {
-    if (empty) return FARTHEST;
-    const { quantiles, spread } = source[quantity];
-    return Math.min(FARTHEST, wasserstein(quantilesOf(values[quantity]), quantiles) / spread);
-  };
+  if (values.solidity.length === 0) {
+    const terms = { solidity: 0, logArea: 0, eccentricity: 0, density: 0, coverage: 0 };
+    for (const name of Object.keys(terms) as Term[]) terms[name] = FARTHEST;
+    return { distance: FARTHEST, terms };
+  }
+  const quantiles = (quantity: Quantity) => quantilesOf(values[quantity]);
+  const term = (quantity: Quantity) =>
+    Math.min(
+      FARTHEST,
+      wasserstein(quantiles(quantity), source[quantity].quantiles) / source[quantity].spread,
+    );
+  const covered = coverageOf(quantiles("logArea"), quantiles("density"));
+  const expected = coverageOf(source.logArea.quantiles, source.density.quantiles);
+  const factors = Math.abs(Math.log(covered / expected)) / FACTOR_SPREAD;
   const terms = {
     solidity: term("solidity"),
     logArea: term("logArea"),
     eccentricity: term("eccentricity"),
     density: term("density"),
+    // Nothing divided by nothing is no number, and so no nearness.
+    coverage: factors <= FARTHEST ? factors : FARTHEST,
   };
-  const sum = QUANTITIES.reduce((total, quantity) => total + terms[quantity], 0);
-  return { distance: sum / QUANTITIES.length, terms };
+  const all = Object.values(terms);
+  return { distance: all.reduce((sum, value) => sum + value, 0) / all.length, terms };
+}
+
+/** Mean area x mean density of distributions given by their quantiles. */
+function coverageOf(logArea: readonly number[], density: readonly number[]): number {
+  const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  return mean(logArea.map(Math.exp)) * mean(density.map(Math.expm1));
 }
 
 /** The quantities of a sample, in the units of `RegionDistribution`. */

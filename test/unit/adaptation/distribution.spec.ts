@@ -93,11 +93,14 @@ describe("distributionDistance", () => {
     const { distance: d, terms } = distributionDistance(sample, known);
     for (const name of ["solidity", "logArea"] as const) expect(terms[name]).toBeCloseTo(1, 12);
     for (const name of ["eccentricity", "density"] as const) expect(terms[name]).toBeCloseTo(0, 12);
-    expect(d).toBeCloseTo((1 + 1 + 0 + 0) / 4, 12);
+    // Regions of half the area, as many: half of the foreground.
+    expect(terms.coverage).toBeCloseTo(Math.log(2), 12);
+    expect(d).toBeCloseTo((1 + 1 + 0 + 0 + Math.log(2)) / 5, 12);
     // Pixels twice the size: the area fits, and the density is half of the source's.
     const larger = distributionDistance(sample, known, 2).terms;
     expect(larger.logArea).toBeCloseTo(0, 12);
     expect(larger.density).toBeCloseTo(Math.log(101 / 51), 12);
+    expect(larger.coverage).toBeCloseTo(Math.log(2), 12);
     expect(() => distributionDistance(sample, known, 0)).toThrow(RangeError);
   });
 
@@ -117,9 +120,17 @@ describe("distributionDistance", () => {
     expect(new Set(distances).size).toBe(4);
   });
 
+  it("stays a number for the worst source that a package may state", () => {
+    const flat = (value: number) => ({ quantiles: new Array<number>(QUANTILES).fill(value), spread: 1e-300 });
+    const odd = { solidity: flat(0), logArea: flat(1e308), eccentricity: flat(0), density: flat(0) };
+    const { distance: d } = distributionDistance(sampleRegions(stack(1), SIZE, SIZE, 1), odd);
+    expect(d).toBe(FARTHEST);
+  });
+
   it("has nothing worse than an empty prediction", () => {
     const empty = distance([new Uint8Array(SIZE * SIZE)]);
     expect(empty.distance).toBe(FARTHEST);
+    expect(new Set(Object.values(empty.terms))).toEqual(new Set([FARTHEST]));
     const everything = distance([new Uint8Array(SIZE * SIZE).fill(1)]).distance;
     expect(everything).toBeGreaterThan(1);
     expect(everything).toBeLessThan(FARTHEST);
