@@ -86,7 +86,7 @@ async function masks({ path, columns, rows, slices }: Case): Promise<Uint8Array[
 }
 
 describe.skipIf(absent)("criteria on the real ground truth", () => {
-  it.each(Object.entries(CASES) as [string, Case][])("%s", { timeout: 120_000 }, async (_name, expected) => {
+  it.each(Object.entries(CASES) as [string, Case][])("%s", { timeout: 300_000 }, async (_name, expected) => {
     const width = expected.columns[1] - expected.columns[0];
     const sample = sampleRegions(await masks(expected), width, expected.rows, 1);
     expect(sample.area.length).toBe(expected.regions);
@@ -97,7 +97,7 @@ describe.skipIf(absent)("criteria on the real ground truth", () => {
   });
 
   it("finds another part of the source nearer than the other tissue, and both nearer than damage", {
-    timeout: 120_000,
+    timeout: 300_000,
   }, async () => {
     const train = await masks(CASES["VNC, columns 0-511"]);
     const source = measureDistribution(train, 512, 1024, 1)!;
