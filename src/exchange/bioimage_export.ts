@@ -25,8 +25,6 @@ export interface TestPair {
   readonly output: Float32Array;
   /** 8-bit PNG of both, for people. */
   readonly pictures: { readonly input: Uint8Array; readonly output: Uint8Array };
-  /** What the image is of. */
-  readonly source: string;
 }
 
 /** The edge of the smallest image that leaves a pixel once the halo is cut from both sides: what the description says. */

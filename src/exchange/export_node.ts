@@ -68,7 +68,6 @@ export async function exportPackage(folder: string, out: string, options: Export
       input: picture(input),
       output: picture(Uint8Array.from(output, (value) => Math.round(255 * Math.min(1, Math.max(0, value))))),
     },
-    source,
   });
   const read = await readPackage(model.id, zipFiles(new ZipArchive(bytes)));
   if (Buffer.compare(Buffer.from(read.weightData), Buffer.from(model.weightData)) !== 0)

@@ -5,7 +5,7 @@ export interface InputScaling {
   readonly offset: number;
 }
 
-/** What follows the network: a sigmoid, and the threshold at which its authors cut probabilities. */
+/** What follows the network. */
 export interface OutputActivation {
   readonly sigmoid: boolean;
 }
