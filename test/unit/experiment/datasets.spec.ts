@@ -1,12 +1,15 @@
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { encode } from "fast-png";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { openDataSet } from "../../../src/experiment/datasets_node.js";
 import { parseExperiment } from "../../../src/experiment/experiment_file.js";
 import { loadImages, loadSource } from "../../../src/experiment/load.js";
 import { TargetScorer } from "../../../src/experiment/score.js";
 import { blobSlice, officialLayout } from "../../support/em_folders.js";
 import { scratch } from "../../support/slices.js";
+
+// Reads and makes many files, on machines that may be busy.
+vi.setConfig({ testTimeout: 120_000 });
 
 const at = await scratch();
 const context = (datasets = "") => ({
