@@ -15,7 +15,7 @@ export function register(program: Command): void {
   program
     .command("experiment")
     .description("Train and compare adaptation strategies as a YAML file says; goes on where it was stopped")
-    .argument("<file>", "experiment, as in experiments/lucchi_vnc.yaml")
+    .argument("<file>", "experiment, as in experiments/real.yaml")
     .option("--data <folder>", "of the public data sets (docs/datasets.md); wins over the file's")
     .option("--out <folder>", "of the runs (default: runs/<name>)")
     .addOption(
