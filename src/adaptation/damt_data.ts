@@ -23,16 +23,6 @@ export function greyRange(images: Iterable<Uint8Array>): GreyRange {
   return [low, high];
 }
 
-/** Grey values of one range as the like ones of another: what a network that expects the other is to see. */
-export function changeRange(slices: Slices, from: GreyRange, to: GreyRange): Slices {
-  const scale = (to[1] - to[0]) / (from[1] - from[0]);
-  if (scale === 1 && from[0] === to[0]) return slices;
-  const table = Uint8Array.from({ length: 256 }, (_, value) =>
-    Math.round(Math.min(255, Math.max(0, (value - from[0]) * scale + to[0]))),
-  );
-  return { ...slices, em: slices.em.map((image) => image.map((value) => table[value])) };
-}
-
 /** Crops of both domains, [count, size, size, 1] each; labels 0 or 1. */
 export interface DamtBatch {
   readonly source: Float32Array;

@@ -11,8 +11,10 @@ import { type LossName, segmentationLoss } from "../training/losses.js";
 import { Optimiser, type OptimiserOptions } from "../training/optimisers.js";
 import type { Slices } from "../training/slices.js";
 import { logitDifference } from "./adversarial_losses.js";
-import { changeRange, DamtCrops, FULL_RANGE, frozenPatches, type GreyRange, greyRange } from "./damt_data.js";
+import { DamtCrops, FULL_RANGE, frozenPatches, type GreyRange, greyRange } from "./damt_data.js";
 import { type DamtNetworks, type DamtPart, damtGradients } from "./damt_step.js";
+import { matchSlices } from "./histogram.js";
+import { targetTemplate } from "./histogram_matching.js";
 import { PatchSet } from "./multi_task_batches.js";
 import { averageLoss } from "./multi_task_step.js";
 import { lossOf } from "./segmenter.js";
@@ -71,7 +73,8 @@ class DamtNetRun implements StrategyRun {
   private readonly ranges: { readonly source: GreyRange; readonly target: GreyRange };
   private readonly network: DamtNetwork;
 
-  constructor({ settings, source, target }: StrategyInput) {
+  constructor(input: StrategyInput) {
+    const { settings, source, target } = input;
     this.settings = settings;
     this.options = readOptions(ID, settings.options, OPTIONS);
     this.loss = lossOf(ID, this.options.loss);
@@ -91,8 +94,7 @@ class DamtNetRun implements StrategyRun {
       throw new AdaptationError(ID, (cause as Error).message, { cause });
     }
     const { validation } = source;
-    this.validation =
-      validation.em.length > 0 ? changeRange(validation, this.ranges.source, this.ranges.target) : null;
+    this.validation = validation.em.length > 0 ? matchSlices(validation, targetTemplate(ID, input)) : null;
     this.random = new Random(settings.seed);
     const { seed, filters } = settings.network;
     const base = filters[0];
@@ -139,18 +141,18 @@ class DamtNetRun implements StrategyRun {
         tf.dispose([gradients.network, gradients.label, gradients.feature]);
         return losses;
       },
-      validate: this.validation ? this.validator(this.validation) : undefined,
+      validate: source.validation.em.length > 0 ? this.validator(source.validation) : undefined,
       dispose() {
         for (const each of Object.values(optimisers)) each.dispose();
       },
     };
   }
 
-  /** Cross-entropy of held-out patches. @param slices in the target's grey values. */
+  /** Loss on held-out patches of the source, stretched as it is in training. */
   private validator(slices: Slices): () => Promise<number> {
     const { patch, seed } = this.settings;
     const held = PatchSet.draw(slices, VALIDATION_PATCHES, patch, true, new Random(mix(seed, 100)), 1.1);
-    const [low, high] = this.ranges.target;
+    const [low, high] = this.ranges.source;
     return () =>
       averageLoss([held], ({ em, labels, count, size }) => {
         const shape: [number, number, number, number] = [count, size, size, 1];
@@ -229,8 +231,9 @@ const networkOf = (base: number): AttentionUNetOptions => ({
  * Different:
  * - Grey values. There each image is stretched between its own least and largest value. A snapshot must act on raw EM in 0..1 with a
  *   result that does not depend on the tile, so here each data set is stretched as a whole (option `stretch`; nearly the same for whole
- *   slices of 8-bit EM), and the snapshot begins with the target's stretch as a layer. The source slices of `validation`
- *   are brought to the target's grey values, so that a snapshot sees them as the training did.
+ *   slices of 8-bit EM), and the snapshot begins with the target's stretch as a layer.
+ * - A snapshot is made for the target, in stretch and statistics. So the source slices of `validation` are matched to the target's
+ *   histogram (phantom, 120 steps: IoU 0.52, against 0.45 with only the range changed and 0.01 as they are).
  * - Group normalisation is frozen in snapshots, to the statistics of target patches (`freeze`), in place of the authors'
  *   inference by overlapping 512 crops.
  * - The 512 crops need slices of 512 pixels: narrower ones are reflected, the target's too (there only the source's).

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { changeRange, DamtCrops, greyRange } from "../../../src/adaptation/damt_data.js";
+import { DamtCrops, greyRange } from "../../../src/adaptation/damt_data.js";
 import { damtNet } from "../../../src/adaptation/damt_net.js";
 import { damtGradients } from "../../../src/adaptation/damt_step.js";
 import { AdaptationError, type StrategySettings } from "../../../src/adaptation/types.js";
@@ -157,13 +157,8 @@ describe("DAMT-Net", () => {
 
   it("stretches each data set's grey values, and the snapshot the target's", async () => {
     const { source, target } = input(settings);
-    const train = source!.train;
     const low = greyRange(target[0].em);
     expect(low[0]).toBeGreaterThan(50);
-    const moved = changeRange(train, greyRange(train.em), low);
-    expect(greyRange(moved.em)).toEqual(low);
-    expect(moved.labels).toBe(train.labels);
-    expect(changeRange(train, [3, 9], [3, 9])).toBe(train);
     expect(() => greyRange([new Uint8Array(4)])).toThrow(/one grey value/);
     const run = await damtNet.start(input(settings));
     const snapshot = await run.snapshot();
@@ -172,13 +167,16 @@ describe("DAMT-Net", () => {
       scale: 255 / (low[1] - low[0]),
       offset: -low[0] / (low[1] - low[0]),
     });
-    expect(run.validation).not.toBeNull();
+    // Held-out source slices get the target's look, and keep their labels.
+    const held = source?.validation;
+    const mean = (image: Uint8Array) => image.reduce((sum, value) => sum + value, 0) / image.length;
+    expect(mean(run.validation!.em[0])).toBeGreaterThan(mean(held!.em[0]) + 15);
+    expect(run.validation?.labels).toEqual(held?.labels);
     snapshot.dispose();
     run.dispose();
     const plain = await damtNet.start(input({ ...settings, options: { ...options, stretch: false } }));
     const unstretched = await plain.snapshot();
     expect(unstretched.layers.some(({ name }) => name === "stretch")).toBe(false);
-    expect(plain.validation?.em[0]).toEqual(input(settings).source?.validation.em[0]);
     unstretched.dispose();
     plain.dispose();
   });
