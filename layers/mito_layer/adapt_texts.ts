@@ -73,6 +73,7 @@ export function worseThanBefore({ kept, before, prior }: AdaptationResult): bool
 export function targetName(url: string): string {
   const path = url
     .replace(/\|.*$/s, "")
+    .replace(/^(.*:\/\/)?https?:\/\/[^/]*/i, "")
     .replace(/^([a-z0-9+.-]+:\/\/)+/i, "")
     .replace(/[?#].*$/s, "")
     .replace(/\/+$/, "");

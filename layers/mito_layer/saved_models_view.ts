@@ -33,6 +33,7 @@ async function openModelFile(file: File): Promise<string> {
 export class SavedModelsView extends RefCounted {
   readonly element: HTMLElement;
   private readonly list = element("ul", { class: "mito-saved" });
+  private readonly none = element("p", { class: "mito-soft" });
   private readonly status = element("p", { class: "mito-soft", role: "status" });
   private readonly problem = element("p", { class: "mito-problems", role: "alert" });
 
@@ -57,6 +58,7 @@ export class SavedModelsView extends RefCounted {
     this.element = element(
       "div",
       { class: "mito-saved-models" },
+      this.none,
       this.list,
       open,
       input,
@@ -72,12 +74,12 @@ export class SavedModelsView extends RefCounted {
     try {
       models = (await savedModels.list()).map((entry) => ({ ...entry, saved: true }));
     } catch (error) {
-      setText(this.status, message(error));
+      setText(this.none, message(error));
       return;
     }
     if (this.wasDisposed) return;
     this.list.replaceChildren(...models.map((model) => this.row(model)));
-    setText(this.status, models.length === 0 ? "No model is saved in this browser yet." : "");
+    setText(this.none, models.length === 0 ? "No model is saved in this browser yet." : "");
   }
 
   private row({ id, name, description, bytes }: AvailableModel): HTMLElement {

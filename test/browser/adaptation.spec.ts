@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser, Locator, Page } from "playwright-core";
@@ -28,8 +28,8 @@ const PATIENCE = 400_000;
 
 const EM = "phantom://shifted/1/em";
 const MODEL = "phantom-source-only";
-/** In the 5 nm voxels of the position bar: 192 x 192 pixels of the model in two of its sections. */
-const REGION = "20000:20384, 20000:20384, 4000:4004";
+/** In the 5 nm voxels of the position bar: 96 x 96 pixels of the model in two of its sections. */
+const REGION = "20000:20192, 20000:20192, 4000:4004";
 const CHUNK = [64, 64, 2];
 
 let folder: string;
@@ -52,10 +52,7 @@ beforeAll(async () => {
     ...tiny,
     config: { ...tiny.config, training: { ...tiny.config.training, settings: { network } } },
   });
-  for (const file of ["rdf.yaml", "model.json", "weights.bin"]) {
-    const bytes = await readFile(join("models", MODEL, file));
-    await writeFile(join(await made(join(models, MODEL)), file), bytes);
-  }
+  await cp(join("models", MODEL), join(models, MODEL), { recursive: true });
   await writeIndex(models);
   await makeDiscs(join(folder, "data/discs.ome.zarr"));
   app = await startApp({ data: join(folder, "data"), models });
@@ -68,12 +65,6 @@ afterAll(async () => {
   if (folder) await rm(folder, { recursive: true, force: true });
 });
 
-async function made(path: string): Promise<string> {
-  const { mkdir } = await import("node:fs/promises");
-  await mkdir(path, { recursive: true });
-  return path;
-}
-
 /** The phantom with a prediction, zoomed out so far that nothing is predicted until it is asked for. */
 function phantomUrl(model: string, scale: number): string {
   const nm = [5e-9, "m"];
@@ -81,7 +72,7 @@ function phantomUrl(model: string, scale: number): string {
     app.url,
     {
       dimensions: { x: nm, y: nm, z: nm },
-      position: [20192, 20192, 4002],
+      position: [20096, 20096, 4002],
       crossSectionScale: scale,
       prefetch: false,
       layers: [
@@ -107,7 +98,8 @@ const openSection = async (page: Page) => {
   await section(page).locator("summary").click();
 };
 /** The models that the layer offers. */
-const offered = (page: Page) => page.getByLabel("Model", { exact: true }).locator("option").allTextContents();
+const offered = (page: Page) =>
+  page.locator(".mito-predict-tab").getByLabel("Model", { exact: true }).locator("option").allTextContents();
 const done = (page: Page) =>
   expect
     .poll(() => phase(page).textContent(), { timeout: PATIENCE, interval: 500 })
@@ -130,7 +122,7 @@ describe("adapting a model in the viewer", () => {
       const rows = await Promise.all(
         Array.from({ length: 24 }, async (_, i) => {
           // 32 voxels of 10 nm in a row; noise makes each one of its kind.
-          const [x, y, z] = [10000 + ((i * 37) % 150), 10000 + ((i * 53) % 190), 2000 + (i % 2)];
+          const [x, y, z] = [10000 + ((i * 37) % 64), 10000 + ((i * 53) % 96), 2000 + (i % 2)];
           const box: Box = { lower: [x, y, z], upper: [x + 32, y + 1, z + 1] };
           return (await volume.read(1, box)) as Uint8Array;
         }),
@@ -149,7 +141,7 @@ describe("adapting a model in the viewer", () => {
       await page.getByLabel("Box", { exact: true }).fill(REGION);
       expect(
         await section(page)
-          .getByText(/192 × 192 pixels in 2 sections/)
+          .getByText(/96 × 96 pixels in 2 sections/)
           .count(),
       ).toBe(1);
 
@@ -183,8 +175,8 @@ describe("adapting a model in the viewer", () => {
           (canvases as HTMLCanvasElement[]).map(({ width, height }) => [width, height]),
         );
       expect(pictures).toEqual([
-        [192, 192],
-        [192, 192],
+        [96, 96],
+        [96, 96],
       ]);
       const shots = await Promise.all(
         [0, 1].map((i) => section(page).locator(".mito-previews canvas").nth(i).screenshot()),
@@ -224,7 +216,7 @@ describe("adapting a model in the viewer", () => {
       );
       const bytes = async () => {
         await page.goto("about:blank");
-        await page.goto(phantomUrl(adapted, 0.3));
+        await page.goto(phantomUrl(adapted, 0.1));
         await waitForPrediction(page, PATIENCE);
         expect(await offered(page)).toContainEqual(
           "Phantom source-only adapted to shifted/1/em (in this browser)",
@@ -240,9 +232,13 @@ describe("adapting a model in the viewer", () => {
     2 * PATIENCE,
   );
 
-  it("adds it as another layer to compare", async () => {
-    await page.getByText("Models in this browser").click();
-    expect(await page.locator(".mito-saved li").count()).toBe(1);
+  it("lists it with the models of this browser", async () => {
+    await page.locator(".mito-predict-tab summary").last().click();
+    const rows = page.locator(".mito-predict-tab .mito-saved li");
+    expect(await rows.count()).toBe(1);
+    expect(await rows.textContent()).toContain(adapted);
+    const texts = await textContrasts(page, ".mito-predict-tab");
+    expect(texts.filter(({ contrast }) => contrast < LEAST_CONTRAST)).toEqual([]);
     await page.context().close();
   });
 
@@ -313,8 +309,8 @@ describe("an adaptation that goes another way", () => {
   it("refuses a box that is none before anything starts", async () => {
     await page.getByLabel("EM from").selectOption("box");
     const box = page.getByLabel("Box", { exact: true });
-    // What is visible was filled in.
-    expect(await box.inputValue()).toMatch(/^\d+:\d+, \d+:\d+, \d+:\d+$/);
+    // What is visible was filled in; a Zarr's coordinates are those of the voxels' middles.
+    expect(await box.inputValue()).toMatch(/^-0\.5:\d+\.5, -0\.5:\d+\.5, 8\.5:16\.5$/);
     await box.fill("0:20, 0:20, 0:2");
     await button(page, "Start").click();
     expect(await problem(page).textContent()).toMatch(/20 x 20 pixels .* 64 x 64 at least/);

@@ -92,8 +92,8 @@ describe("the words of an adaptation", () => {
       "precomputed://gs://neuroglancer-public-data/kasthuri2011/image",
       "neuroglancer-public-data/kasthuri2011/image",
     ],
-    ["http://127.0.0.1:4000/data/vnc.ome.zarr/|zarr2:", "127.0.0.1:4000/data/vnc.ome.zarr"],
-    ["https://host/em?token=secret", "host/em"],
+    ["http://127.0.0.1:4000/data/vnc.ome.zarr/|zarr2:", "data/vnc.ome.zarr"],
+    ["precomputed://https://host/em?token=secret", "em"],
     ["", "this volume"],
   ])("call %s %s", (url, name) => {
     expect(targetName(url)).toBe(name);
