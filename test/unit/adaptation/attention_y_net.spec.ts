@@ -131,7 +131,7 @@ describe("Attention Y-Net", () => {
     expect(parts.losses).toEqual(whole.losses);
     expect(parts.losses).toHaveLength(6);
     expect(parts.weights).toEqual(whole.weights);
-  });
+  }, 120_000);
 
   it("runs with the paper's exact network, any rotation and matching", async () => {
     const exact = {

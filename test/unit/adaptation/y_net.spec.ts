@@ -53,7 +53,7 @@ describe("plain Y-Net", () => {
     const { whole, parts } = await runWithInterruptions(yNet, short);
     expect(parts.losses).toEqual(whole.losses);
     expect(parts.weights).toEqual(whole.weights);
-  });
+  }, 120_000);
 
   it("refuses what it cannot work with", async () => {
     const all = input(settings);
