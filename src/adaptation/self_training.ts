@@ -40,20 +40,23 @@ const OPTIONS = {
   solidityMargin: 0.06,
   /** Times the amounts of STRONG_STYLE. */
   style: 0.7,
+  /** Styles that vary over the patch (sharpness, brightness, contrast, plateaus) as well as ones of the whole patch. */
+  local: true,
   /** Start from the source model instead of random weights. */
   initial: true,
 };
 
 const GEOMETRY = { ...REDUCED_AUGMENTATION, jitter: 0 };
 
-const scaled = (style: StyleOptions, by: number): StyleOptions => ({
-  sharpen: style.sharpen * by,
-  blur: style.blur * by,
-  jitter: style.jitter * by,
-  field: style.field * by,
-  contrast: style.contrast * by,
-  plateaus: style.plateaus * by,
-  noise: style.noise * by,
+/** STRONG_STYLE times `by`. */
+const styleOf = (by: number, local: boolean): StyleOptions => ({
+  sharpen: local ? STRONG_STYLE.sharpen * by : 0,
+  blur: STRONG_STYLE.blur * by,
+  jitter: STRONG_STYLE.jitter * by,
+  field: local ? STRONG_STYLE.field * by : 0,
+  contrast: local ? STRONG_STYLE.contrast * by : 0,
+  plateaus: local ? STRONG_STYLE.plateaus * by : 0,
+  noise: STRONG_STYLE.noise * by,
 });
 
 function defaults(
@@ -129,7 +132,7 @@ class SelfTraining implements StrategyRun {
         ? matchSlices(validation, template)
         : validation
       : null;
-    this.style = scaled(STRONG_STYLE, this.options.style);
+    this.style = styleOf(this.options.style, this.options.local);
     const { solidityMargin } = this.options;
     this.minimumSolidity =
       input.summary && solidityMargin > 0 ? input.summary.prior.solidity - solidityMargin : 0;
