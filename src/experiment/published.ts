@@ -22,7 +22,3 @@ export function publishedIou(strategy: StrategyId, source: string, target: strin
   const [mean, deviation] = ATTENTION_Y_NET[key];
   return { mean, deviation, n: 10 };
 }
-
-/** Whether the paper has this pair at all. */
-export const isPaperPair = (source: string, target: string): boolean =>
-  Object.hasOwn(ATTENTION_Y_NET, `${source} ${target}`);

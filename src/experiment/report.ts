@@ -91,7 +91,7 @@ most of which ask whether the predicted objects are shaped like real mitochondri
 ${reduced ? `<p>Runs marked “reduced” were trained with declared budgets of steps for small machines, not with the authors' full schedules.</p>` : ""}`;
 }
 
-/** One sentence on a pair: the best choice without labels against no adaptation. */
+/** A pair in a few numbers: choices without labels against no adaptation. */
 function headline(pair: PairRuns): string {
   const rows = pair.strategies.flatMap(({ name, title, runs }) =>
     LABEL_FREE.flatMap((criterion) => {
@@ -106,22 +106,23 @@ function headline(pair: PairRuns): string {
   const best = rows.reduce((a, b) => (b.mean > a.mean ? b : a));
   const published = rows.filter(({ criterion }) => criterion === SHOWN);
   const solid = published.length > 0 ? published.reduce((a, b) => (b.mean > a.mean ? b : a)) : null;
+  const item = (what: string, { title, mean }: { title: string; mean: number }) =>
+    `<li>${what}: <b>${mean.toFixed(3)}</b> <span class="soft">(${escapeHtml(title)})</span></li>`;
   const parts = [
-    baseline
-      ? `without adaptation the last snapshot reaches an IoU of <b>${baseline.mean.toFixed(3)}</b>`
-      : "",
-    solid
-      ? `the best strategy chosen by ${criterionWord(SHOWN)}, ${escapeHtml(solid.title)}, reaches <b>${solid.mean.toFixed(3)}</b>`
-      : "",
-    best !== solid
-      ? `in hindsight the best pair of strategy and criterion, ${escapeHtml(best.title)} by ${criterionWord(best.criterion)}, <b>${best.mean.toFixed(3)}</b>`
-      : "",
-    ...jointChoices(pair).map(
-      ({ criterion, value, titles }) =>
-        `where ${criterionWord(criterion)} chooses the strategy as well as the snapshot, so that nothing at all is decided by labels, it takes ${escapeHtml(titles.join(", "))} and reaches <b>${value.mean.toFixed(3)}</b>`,
+    baseline ? item("Without adaptation, last snapshot", baseline) : "",
+    solid ? item(`Best strategy, its snapshot chosen by ${criterionWord(SHOWN)}`, solid) : "",
+    ...jointChoices(pair).map(({ criterion, value, titles }) =>
+      item(`Strategy and snapshot both chosen by ${criterionWord(criterion)}, no label looked at`, {
+        title: titles.join(", "),
+        mean: value.mean,
+      }),
     ),
-  ].filter((part) => part !== "");
-  return `<p class="result"><b>${route}:</b> ${parts.join("; ")}.</p>`;
+    item("Best strategy and criterion, in hindsight", {
+      ...best,
+      title: `${best.title}, ${criterionWord(best.criterion)}`,
+    }),
+  ];
+  return `<div class="result"><b>${route}</b>, IoU:<ul>${parts.join("")}</ul></div>`;
 }
 
 function pairSection(pair: PairRuns, slices: readonly ReportSlice[], table: number) {

@@ -94,7 +94,7 @@ function pickMarks({ picks, scored }: RunResult, px: (x: number) => number): str
   return chosen
     .map(([index, text]) => {
       const x = px(scored[index].totalSteps);
-      const width = text.length * 8;
+      const width = text.length * 9 + 4;
       // Letters of near snapshots are moved apart, as far as there is room to the right.
       const at = Math.min(Math.max(x, free + width / 2), WIDTH - width / 2);
       free = at + width / 2 + 3;

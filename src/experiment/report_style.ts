@@ -20,7 +20,7 @@ h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 .3rem; letter-spacing: -.0
 h2 { font-size: 1.3rem; margin: 3rem 0 .6rem; } h3 { font-size: 1.05rem; margin: 2rem 0 .5rem; }
 p, ul, dl { max-width: 74ch; margin: .6rem 0; } dt { font-weight: 600; margin-top: .5rem; } dd { margin: 0 0 0 1.2rem; }
 .lead { font-size: 1.05rem; } .soft, .none { color: var(--soft); } .meta { color: var(--soft); margin: 0 0 1.5rem; font-size: .9rem; }
-.result { border-left: 3px solid var(--target); padding: .1rem 0 .1rem 1rem; }
+.result { border-left: 3px solid var(--target); padding: .1rem 0 .1rem 1rem; margin: 1rem 0; } .result ul { margin: .2rem 0; padding-left: 1.2rem; }
 figure { margin: 1.2rem 0; } figcaption { max-width: 80ch; font-size: .9rem; margin-bottom: .6rem; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .92rem; font-variant-numeric: tabular-nums; }
@@ -40,7 +40,7 @@ path.target { stroke: var(--target); } circle.target { fill: var(--target); } pa
 circle.validation { fill: none; } path.solid { stroke: var(--solid); } circle.solid { fill: var(--solid); } .prior { stroke: var(--prior); stroke-width: 1.4; stroke-dasharray: 6 3; }
 .key { white-space: nowrap; margin-right: 1rem; } .key::before { content: ""; display: inline-block; width: 18px; height: 3px; margin-right: .4rem; vertical-align: middle; background: var(--c); }
 .swatch::before { width: 12px; height: 12px; border-radius: 2px; }
-.pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 250px), 1fr)); gap: .8rem; margin: .6rem 0 1.6rem; }
+.pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 205px), 1fr)); gap: .8rem; margin: .6rem 0 1.6rem; }
 .pictures figure { margin: 0; } .pictures figcaption { margin: .3rem 0 0; line-height: 1.35; }
 .layers.em { background-image: var(--em); } .layers { position: relative; border-radius: 4px; overflow: hidden; background-size: 100% 100%; } .layers img { display: block; width: 100%; }
 details { margin: .6rem 0; } summary { cursor: pointer; font-weight: 500; } details table { margin: .5rem 0 1rem; } details td { white-space: normal; overflow-wrap: anywhere; padding: .15rem .7rem; }

@@ -1,5 +1,5 @@
 import { CRITERIA, type Criterion } from "../adaptation/types.js";
-import { isPaperPair, publishedIou } from "./published.js";
+import { publishedIou } from "./published.js";
 import { CRITERIA_EXPLAINED, escapeHtml } from "./report_text.js";
 import { type RunResult, type Statistic, statistic } from "./results.js";
 
@@ -57,7 +57,11 @@ export function pairTable(pair: PairRuns, number: number): string {
   const best = columns.map((_, c) =>
     Math.max(...cells.map((row) => row[c]?.mean ?? Number.NEGATIVE_INFINITY)),
   );
-  const known = isPaperPair(pair.source.name, pair.target.name);
+  const { source, target } = pair;
+  const published = publishedIou("attention-y-net", source.name, target.name);
+  // A column of its own only where there is something to stand in it.
+  const known =
+    published !== null && pair.strategies.some(({ runs }) => runs[0].strategy === "attention-y-net");
   const head =
     `<tr><th scope="col">Strategy</th>` +
     columns
@@ -80,22 +84,23 @@ export function pairTable(pair: PairRuns, number: number): string {
           return `<td class="${marks.filter(Boolean).join(" ")}">${formatStatistic(value)}</td>`;
         })
         .join("");
-      const published = publishedIou(runs[0].strategy, pair.source.name, pair.target.name);
+      const value = publishedIou(runs[0].strategy, source.name, target.name);
       const paper = known
-        ? `<td class="num apart soft">${published ? formatStatistic(published) : "unknown"}</td>`
+        ? `<td class="num apart soft">${value ? formatStatistic(value) : "unknown"}</td>`
         : "";
       return `<tr><th scope="row">${escapeHtml(title)}</th>${values}<td class="num soft">${runs.length}</td>${paper}</tr>`;
     })
     .join("\n");
-  const { source, target } = pair;
-  const published = known
+  const paper = known
     ? ` “Paper, v1”: what the authors published of the first version (model chosen by ARA, 10 repetitions); of the other strategies no published value could be found.`
-    : "";
+    : published
+      ? ` Published of this pair, as far as could be found, is only Attention Y-Net in the first version (model chosen by ARA): ${formatStatistic(published)}.`
+      : "";
   const note = pair.strategies.some(({ runs }) => runs.length > 1)
     ? "Mean ± standard deviation over n repetitions with different seeds."
     : "One repetition (n = 1): differences of a few hundredths may be chance.";
   return `<figure class="wide"><figcaption><b>Table ${number}.</b> From ${escapeHtml(source.title)} to ${escapeHtml(target.title)}:
-IoU on the target of the snapshot that each criterion chose. ${note} Bold: the best of a column.${published}</figcaption>
+IoU on the target of the snapshot that each criterion chose. ${note} Bold: the best of a column.${paper}</figcaption>
 <div class="scroll"><table><thead>${head}</thead><tbody>${body}</tbody></table></div></figure>`;
 }
 

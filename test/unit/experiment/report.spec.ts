@@ -67,6 +67,8 @@ describe("page", () => {
     const table = pairTable(groupRuns(result.runs)[0], 1);
     expect(table).toContain(`0.402<span class="dev"> ± 0.040`);
     expect(table.match(/unknown/g)).toHaveLength(3);
+    const others = groupRuns(result.runs.filter(({ strategy }) => strategy !== "attention-y-net"))[0];
+    expect(pairTable(others, 1)).toMatch(/only Attention Y-Net[^|]*0\.402/);
   });
 
   test("a pair that is not the paper's has no published column", () => {
