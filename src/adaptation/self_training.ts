@@ -107,6 +107,7 @@ class SelfTraining implements StrategyRun {
   private readonly style: StyleOptions;
   private readonly source;
   private readonly minimumSolidity: number;
+  private readonly normalised: boolean;
 
   constructor(
     id: StrategyId,
@@ -136,11 +137,19 @@ class SelfTraining implements StrategyRun {
     const { solidityMargin } = this.options;
     this.minimumSolidity =
       input.summary && solidityMargin > 0 ? input.summary.prior.solidity - solidityMargin : 0;
+    this.normalised = settings.network.normalisation === "batch";
     this.random = new Random(settings.seed);
     this.student = startSegmenter(id, settings.network, this.options.initial ? model : null);
     this.teacher = buildAttentionUNet({ ...settings.network, dropout: "none" });
     copyWeights(this.student.model, this.teacher.model);
     this.networks = { student: this.student.model, teacher: this.teacher.model };
+  }
+
+  /** The teacher begins with the target's statistics. */
+  async enter(): Promise<void> {
+    const { settings, target } = this.input;
+    if (this.normalised && this.options.targetWeight > 0)
+      await reestimateStatistics(this.teacher.model, target, { patch: settings.patch, seed: settings.seed });
   }
 
   async begin(name: string): Promise<Stage> {
@@ -153,14 +162,20 @@ class SelfTraining implements StrategyRun {
     const useTarget = this.options.targetWeight > 0;
     const sourceCount = !source ? 0 : useTarget ? Math.ceil(batch / 2) : batch;
     const labelled = this.source && new PatchSampler(this.source, patch, GEOMETRY, "random", seed, random);
+    // Each stack in turn: a small test stack is looked at as often as a large one.
     const unlabelled = useTarget
-      ? new UnlabelledPatches(target, { size: patch, augmentation: GEOMETRY }, random)
-      : null;
+      ? target
+          .filter((stack) => stack.em.length > 0)
+          .map((stack) => new UnlabelledPatches([stack], { size: patch, augmentation: GEOMETRY }, random))
+      : [];
     return {
       optimisers: { student: optimiser },
       step: async (step, rate) => {
         const from = labelled && sourceCount > 0 ? labelled.sample(sourceCount, step * sourceCount) : null;
-        const to = unlabelled && batch > sourceCount ? unlabelled.sample(batch - sourceCount) : null;
+        const to =
+          unlabelled.length > 0 && batch > sourceCount
+            ? unlabelled[step % unlabelled.length].sample(batch - sourceCount)
+            : null;
         const parts = {
           source: from && this.styled(from.em, from.labels),
           target: to && this.styled(to.em, null),
@@ -203,7 +218,7 @@ class SelfTraining implements StrategyRun {
       student.logits.apply(tensor(styled), { training: true, dropoutSeed }) as tf.Tensor;
     const loss = (labels: tf.Tensor, z: tf.Tensor) =>
       tf.add(binaryCrossEntropy(labels, z), softDice(labels, z)) as tf.Scalar;
-    // The teacher sees the patch as it is, normalised by its own statistics, and says where mitochondria are.
+    // The teacher sees the patch as it is, normalised by the target's statistics, and says where mitochondria are.
     const pseudo =
       parts.target && weight > 0 ? await this.pseudoLabels(tensor, parts.target, teacher.logits) : null;
     let sourceLoss: tf.Scalar | null = null;
@@ -238,7 +253,12 @@ class SelfTraining implements StrategyRun {
     { clean }: StyledBatch,
     teacher: tf.LayersModel,
   ): Promise<tf.Tensor> {
-    const logits = tf.tidy(() => teacher.apply(tensor(clean), { training: true }) as tf.Tensor);
+    const logits = tf.tidy(() => {
+      const x = tensor(clean);
+      // Moves the statistics; normalised by those of a few patches alone, ones without mitochondria would seem to have some.
+      if (this.normalised) teacher.apply(x, { training: true });
+      return teacher.apply(x) as tf.Tensor;
+    });
     const values = await logits.data();
     logits.dispose();
     return tensor(believable(values, this.input.settings.patch, this.minimumSolidity));
@@ -257,7 +277,7 @@ class SelfTraining implements StrategyRun {
     const { settings, target } = this.input;
     const copy = buildAttentionUNet({ ...settings.network, dropout: "none" }).model;
     copyWeights(this.teacher.model, copy);
-    if (settings.network.normalisation === "batch")
+    if (this.normalised)
       await reestimateStatistics(copy, target, { patch: settings.patch, seed: settings.seed });
     return copy;
   }
