@@ -118,8 +118,6 @@ export class AdaptSection extends RefCounted {
     if (done === undefined) this.progress.removeAttribute("value");
     else this.progress.value = done;
     this.speak(`${text} ${detailText(update)}`);
-    const [stop] = this.buttons.querySelectorAll("button");
-    if (stop !== undefined) stop.disabled = stopping;
   }
 
   private showDone(result: AdaptationResult): void {

@@ -198,7 +198,7 @@ describe("adapting a model in the viewer", () => {
     const [download] = await Promise.all([page.waitForEvent("download"), button(page, "Download").click()]);
     expect(download.suggestedFilename()).toMatch(/^adapted-\d{8}-\d{6}-phantom-source-only\.zip$/);
     adapted = download.suggestedFilename().replace(/\.zip$/, "");
-    zip = await readFile(await download.path());
+    zip = Uint8Array.from(await readFile(await download.path()));
     const model = await readPackage(adapted, zipFiles(new ZipArchive(zip)));
     expect(model.config).toMatchObject({
       strategy: "target-statistics",
