@@ -9,7 +9,7 @@ import {
 } from "../adaptation/engine.js";
 import { totalStepsOf } from "../adaptation/settings.js";
 import { araRuleOf, pickEpochs } from "../adaptation/stopping.js";
-import type { SourceModel, Strategy, StrategyRun, StrategySettings } from "../adaptation/types.js";
+import type { SourceModel, StrategyRun, StrategySettings } from "../adaptation/types.js";
 import { CRITERIA, type Criterion } from "../adaptation/types.js";
 import type { SelectedBackend } from "../kernels/backend_node.js";
 import type { tf } from "../kernels/tf.js";
@@ -36,7 +36,7 @@ import {
   STATE_FILE,
   writeJson,
 } from "./run_state_node.js";
-import { scoreSlices } from "./score.js";
+import { scoreSlices } from "./score_slices.js";
 import { takeSnapshot } from "./snapshot.js";
 import { removeSnapshot, writeSnapshot } from "./snapshot_node.js";
 
@@ -308,9 +308,4 @@ class RunKeeper {
   close(): Promise<void> {
     return this.log.flush();
   }
-}
-
-/** Titles of the stages and steps of a strategy, for people. */
-export function describeStages(strategy: Strategy, settings: StrategySettings): string {
-  return strategy.stages.map((stage) => `${stage} ${settings.stages[stage].steps}`).join(", ");
 }

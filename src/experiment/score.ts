@@ -17,7 +17,6 @@ import { reduce } from "../morphology/prior.js";
 import type { RegionDistribution } from "../morphology/types.js";
 import { thresholdByte } from "../segmentation/label.js";
 import { areaAverage } from "../training/resample.js";
-import { type Slices, thinSlices } from "../training/slices.js";
 import { boxSize, boxVolume } from "../volume/box.js";
 import { cutRegion } from "../volume/region.js";
 import { type Box, type Vec3, VolumeError, type VolumeSource, type VoxelArray } from "../volume/types.js";
@@ -52,12 +51,11 @@ export interface TargetScore {
   readonly nonFinite: number;
 }
 
-/** A label fraction of half a pixel or more is foreground. */
-const FOREGROUND = 128;
 /** Most bytes of a target that are kept in memory to be scored again and again. */
 const MOST_BYTES = 4e9;
 
-const withSlice = ({ lower, upper }: Box, from: number, to: number): Box => ({
+/** Slices from..to of a box. */
+export const withSlice = ({ lower, upper }: Box, from: number, to: number): Box => ({
   lower: [lower[0], lower[1], from],
   upper: [upper[0], upper[1], to],
 });
@@ -72,7 +70,8 @@ function foreground(voxels: VoxelArray, ignored: ReadonlySet<number>): Uint8Arra
   return mask;
 }
 
-function atLeast(values: Uint8Array, minimum: number): Uint8Array {
+/** 1 where a value is at least `minimum`. */
+export function atLeast(values: Uint8Array, minimum: number): Uint8Array {
   const mask = new Uint8Array(values.length);
   for (let i = 0; i < mask.length; i++) mask[i] = values[i] >= minimum ? 1 : 0;
   return mask;
@@ -294,46 +293,4 @@ function inMemory(source: VolumeSource, slices: readonly (Uint8Array | Uint16Arr
       return out;
     },
   };
-}
-
-/**
- * IoU per slice of a model on labelled slices of the model's grid: the source's validation slices.
- * @param most slices that are looked at, evenly spread.
- */
-export async function scoreSlices(
-  snapshot: Snapshot,
-  slices: Slices,
-  most: number,
-  { threshold, tta, backend, signal }: ScoringOptions,
-): Promise<number> {
-  const chosen = thinSlices(slices, most);
-  const { width, height } = chosen;
-  const scale = {
-    bounds: { lower: [0, 0, 0], upper: [width, height, chosen.em.length] } as Box,
-    voxelSize: [1, 1, 1] as Vec3,
-    chunkSize: [width, height, 1] as Vec3,
-  };
-  const geometry = chooseGeometry([scale], [1, 1, 1]);
-  const minimum = thresholdByte(threshold);
-  const network = await createNetwork(snapshot, backend);
-  try {
-    const overlaps: (Overlap & { slice: number })[] = [];
-    for (let z = 0; z < chosen.em.length; z++) {
-      signal?.throwIfAborted();
-      const core = withSlice(scale.bounds, z, z + 1);
-      const { probability } = await predictBox(
-        { em: chosen.em[z], gather: core, core, geometry, window: [0, 255], tta },
-        snapshot.field,
-        network.run,
-        { maxTilePixels: MAX_TILE_PIXELS, batch: 1, signal },
-      );
-      overlaps.push({
-        slice: z,
-        ...compareSlice(atLeast(probability, minimum), atLeast(chosen.labels[z], FOREGROUND)),
-      });
-    }
-    return foregroundScores(overlaps).iouPerSlice;
-  } finally {
-    network.dispose();
-  }
 }
