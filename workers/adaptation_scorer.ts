@@ -1,12 +1,12 @@
-import { distributionDistance } from "../src/adaptation/distribution.js";
-import { meanAra, meanSolidity, RegionSampler } from "../src/adaptation/region_sample.js";
-import type { Images, RegionSample } from "../src/adaptation/types.js";
+import type { Images } from "../src/adaptation/types.js";
 import type { Snapshot } from "../src/experiment/snapshot.js";
 import { chooseGeometry } from "../src/inference/geometry.js";
 import { predictBox } from "../src/inference/predict_box.js";
 import { createNetwork, MAX_TILE_PIXELS } from "../src/inference/predictor.js";
 import type { BackendName } from "../src/inference/types.js";
-import type { RegionDistribution } from "../src/morphology/types.js";
+import { distributionDistance } from "../src/morphology/distribution.js";
+import { meanAra, meanSolidity, RegionSampler } from "../src/morphology/region_sample.js";
+import type { RegionDistribution, RegionSample } from "../src/morphology/types.js";
 import type { Box, Vec3 } from "../src/volume/types.js";
 import type { AdaptationScore } from "./adaptation_api.js";
 

@@ -1,12 +1,6 @@
 import type { Slices } from "../training/slices.js";
+import { histogramOf } from "../training/source_statistics.js";
 import type { Images } from "./types.js";
-
-/** Pixels of each grey value 0..255 over all `images`; length 256. */
-export function histogramOf(images: Iterable<Uint8Array>): Float64Array {
-  const counts = new Float64Array(256);
-  for (const image of images) for (const value of image) counts[value]++;
-  return counts;
-}
 
 /** The look that images are to get: a cumulative distribution over the grey values 0..254. */
 export interface MatchingTemplate {

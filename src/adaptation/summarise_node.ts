@@ -3,9 +3,9 @@ import { ModelError, type SourceStatistics } from "../model/types.js";
 import { recordSourceSummary } from "../model/write_node.js";
 import { measurePrior } from "../morphology/prior.js";
 import type { MorphologyPrior } from "../morphology/types.js";
+import { measureSource } from "../training/source_statistics.js";
 import { loadTrainingData } from "../training/train_node.js";
 import type { Vec3 } from "../volume/types.js";
-import { measureSource } from "./source_summary.js";
 
 export interface SummariseOptions {
   readonly images: string;

@@ -1,4 +1,3 @@
-import { measureSource } from "../adaptation/source_summary.js";
 import type { DataSizes, Images, SourceSummary } from "../adaptation/types.js";
 import { chooseGeometry } from "../inference/geometry.js";
 import { modelShape } from "../inference/plan.js";
@@ -6,6 +5,7 @@ import { resampleImage, tapsToModel } from "../inference/resample.js";
 import type { SourceStatistics } from "../model/types.js";
 import { measurePrior } from "../morphology/prior.js";
 import { loadSlices, type Slices, splitSlices } from "../training/slices.js";
+import { measureSource } from "../training/source_statistics.js";
 import { boxVolume } from "../volume/box.js";
 import { type Box, type Vec3, VolumeError, type VolumeSource } from "../volume/types.js";
 import type { DataSet } from "./datasets.js";

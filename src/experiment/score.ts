@@ -1,20 +1,19 @@
-import { distributionDistance } from "../adaptation/distribution.js";
-import {
-  meanAra,
-  meanSolidity,
-  measureTissue,
-  RegionSampler,
-  type Tissue,
-} from "../adaptation/region_sample.js";
-import type { RegionSample } from "../adaptation/types.js";
 import { compareSlice, type ForegroundScores, foregroundScores, type Overlap } from "../evaluation/iou.js";
 import { chooseGeometry } from "../inference/geometry.js";
 import { predictBox } from "../inference/predict_box.js";
 import { predictedVolume } from "../inference/predicted_volume.js";
 import { createNetwork, MAX_TILE_PIXELS } from "../inference/predictor.js";
 import type { BackendName, InferenceGeometry, TestTimeAugmentation } from "../inference/types.js";
+import { distributionDistance } from "../morphology/distribution.js";
 import { reduce } from "../morphology/prior.js";
-import type { RegionDistribution } from "../morphology/types.js";
+import {
+  meanAra,
+  meanSolidity,
+  measureTissue,
+  RegionSampler,
+  type Tissue,
+} from "../morphology/region_sample.js";
+import type { RegionDistribution, RegionSample } from "../morphology/types.js";
 import { thresholdByte } from "../segmentation/label.js";
 import { areaAverage } from "../training/resample.js";
 import { boxSize, boxVolume } from "../volume/box.js";

@@ -61,3 +61,15 @@ export interface RegionDistribution {
 
 /** Quantiles kept of each quantity. */
 export const QUANTILES = 64;
+
+/** Morphology of a target prediction: the regions of more than 10 px by the paper's definition. */
+export interface RegionSample {
+  /** One entry a region; px of the grid that the source's sample was measured on. */
+  readonly area: Float64Array;
+  readonly solidity: Float64Array;
+  readonly eccentricity: Float64Array;
+  /** Regions in each slice. */
+  readonly counts: Float64Array;
+  /** Pixels of a slice. */
+  readonly sliceArea: number;
+}

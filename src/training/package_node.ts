@@ -1,4 +1,3 @@
-import { measureSource } from "../adaptation/source_summary.js";
 import type { ReceptiveField } from "../inference/types.js";
 import type { PackageContents } from "../model/encode.js";
 import { dataCitations } from "../model/rdf.js";
@@ -12,6 +11,7 @@ import type { Vec3 } from "../volume/types.js";
 import { writeWeights } from "./loop.js";
 import type { TrainingSettings } from "./settings.js";
 import type { Slices } from "./slices.js";
+import { measureSource } from "./source_statistics.js";
 
 export interface PackageDescription {
   /** models/<id>. */

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { distributionDistance, measureDistribution } from "../../src/adaptation/distribution.js";
-import { meanAra, meanSolidity, sampleRegions } from "../../src/adaptation/region_sample.js";
+import { distributionDistance, measureDistribution } from "../../src/morphology/distribution.js";
+import { meanAra, meanSolidity, sampleRegions } from "../../src/morphology/region_sample.js";
 import { openImageStack } from "../../src/volume/image_stack_node.js";
 import type { Vec3 } from "../../src/volume/types.js";
 

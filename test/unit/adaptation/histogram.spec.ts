@@ -1,13 +1,13 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import {
-  histogramOf,
   matchImage,
   matchingTable,
   matchingTemplate,
   matchPatch,
 } from "../../../src/adaptation/histogram.js";
 import { Random } from "../../../src/network/random.js";
+import { histogramOf } from "../../../src/training/source_statistics.js";
 
 /** From numpy: test/golden/adaptation/histogram.py. */
 const golden = JSON.parse(

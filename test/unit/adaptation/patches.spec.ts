@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { histogramOf, matchingTemplate, matchPatch } from "../../../src/adaptation/histogram.js";
+import { matchingTemplate, matchPatch } from "../../../src/adaptation/histogram.js";
 import {
   PAPER_AUGMENTATION,
   patchMatcher,
@@ -10,6 +10,7 @@ import type { Images } from "../../../src/adaptation/types.js";
 import { Random } from "../../../src/network/random.js";
 import { PatchSampler } from "../../../src/training/sampler.js";
 import type { Slices } from "../../../src/training/slices.js";
+import { histogramOf } from "../../../src/training/source_statistics.js";
 
 const plain = { d4: false, rotation: 0, jitter: 0, noise: 0, blur: 0 };
 

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { behindCurve, curveAt, curveThrough } from "../../../src/adaptation/grey_table.js";
-import { histogramOf, matchingTable, matchingTemplate } from "../../../src/adaptation/histogram.js";
+import { matchingTable, matchingTemplate } from "../../../src/adaptation/histogram.js";
 import { UnlabelledPatches } from "../../../src/adaptation/patches.js";
 import { sourceOnly } from "../../../src/adaptation/source_only.js";
 import {
@@ -17,6 +17,7 @@ import { Random } from "../../../src/network/random.js";
 import { receptiveField } from "../../../src/network/receptive_field.js";
 import { readWeights } from "../../../src/training/loop.js";
 import type { Slices } from "../../../src/training/slices.js";
+import { histogramOf } from "../../../src/training/source_statistics.js";
 import {
   discs,
   iouOf,

@@ -5,12 +5,13 @@ import { Command } from "commander";
 import { encode } from "fast-png";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parse, stringify } from "yaml";
-import { measureSource, sourceSummaryOf } from "../../../src/adaptation/source_summary.js";
+import { sourceSummaryOf } from "../../../src/adaptation/source_summary.js";
 import { register } from "../../../src/cli/model_summarise.js";
 import { readPackageFolder } from "../../../src/model/read_node.js";
 import type { SourceStatistics } from "../../../src/model/types.js";
 import { recordScore, recordSourceSummary } from "../../../src/model/write_node.js";
 import { measurePrior } from "../../../src/morphology/prior.js";
+import { measureSource } from "../../../src/training/source_statistics.js";
 import { writeTinyModel } from "../../support/tiny_model.js";
 
 const [W, H, DEPTH] = [64, 48, 4];

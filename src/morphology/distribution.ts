@@ -1,8 +1,8 @@
-import { QUANTILES, type QuantityDistribution, type RegionDistribution } from "../morphology/types.js";
 import { sampleRegions } from "./region_sample.js";
 import type { RegionSample } from "./types.js";
+import { QUANTILES, type QuantityDistribution, type RegionDistribution } from "./types.js";
 
-export type { QuantityDistribution, RegionDistribution } from "../morphology/types.js";
+export type { QuantityDistribution, RegionDistribution } from "./types.js";
 
 /** What is known of the regions; each is a distribution of its own. */
 export const QUANTITIES = ["solidity", "logArea", "eccentricity", "density"] as const;

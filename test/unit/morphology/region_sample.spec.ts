@@ -5,7 +5,7 @@ import {
   measureTissue,
   RegionSampler,
   sampleRegions,
-} from "../../../src/adaptation/region_sample.js";
+} from "../../../src/morphology/region_sample.js";
 import { summarise } from "../../../src/morphology/summary.js";
 import { labelMask } from "../../../src/segmentation/label.js";
 

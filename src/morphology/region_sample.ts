@@ -1,6 +1,6 @@
-import { RegionMeter } from "../morphology/regions.js";
-import { SMALLEST_AREA } from "../morphology/summary.js";
 import { RunLabeller } from "../segmentation/runs.js";
+import { RegionMeter } from "./regions.js";
+import { SMALLEST_AREA } from "./summary.js";
 import type { RegionSample } from "./types.js";
 
 /** Smallest byte of a probability of at least 0.5 (the authors binarise at >= 0.5). */

@@ -6,8 +6,8 @@ import {
   quantilesOf,
   type RegionDistribution,
   wasserstein,
-} from "../../../src/adaptation/distribution.js";
-import { sampleRegions } from "../../../src/adaptation/region_sample.js";
+} from "../../../src/morphology/distribution.js";
+import { sampleRegions } from "../../../src/morphology/region_sample.js";
 import { QUANTILES } from "../../../src/morphology/types.js";
 import { Random } from "../../../src/network/random.js";
 
