@@ -50,7 +50,7 @@ export interface QuantityDistribution {
 /**
  * Region morphology of a source's ground truth as distributions, small enough for a model package: solidity and eccentricity
  * (0..1), the natural logarithms of the area in pixels of the model's grid, and of the density of each slice: 1 + regions per
- * million pixels. Made and compared by `src/adaptation/distribution.ts`.
+ * million pixels. Made and compared by `distribution.ts`.
  */
 export interface RegionDistribution {
   readonly solidity: QuantityDistribution;
