@@ -8,8 +8,9 @@ export function chooseModel(
   { suits = [] }: Pick<Volume, "suits">,
 ): string | undefined {
   if (models.some(({ id }) => id === asked)) return asked;
-  const suited = models.find(({ id, source }) =>
-    suits.some((word) => `${id} ${source}`.toLowerCase().includes(word)),
-  );
+  const named = (of: (model: Pick<ModelEntry, "id" | "source">) => string) =>
+    models.find((model) => suits.some((word) => of(model).toLowerCase().includes(word)));
+  // By what it was trained on first: the name of an adapted model tells its target, too.
+  const suited = named(({ source }) => source) ?? named(({ id }) => id);
   return (suited ?? models.at(0))?.id;
 }
