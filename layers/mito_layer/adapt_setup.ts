@@ -1,5 +1,11 @@
 import { RefCounted } from "neuroglancer/unstable/util/disposable.js";
-import { MOST_PIXELS, type Stack, stackAround, stacksIn } from "../../src/adaptation/target_patches.js";
+import {
+  MOST_PIXELS,
+  type Stack,
+  stackAround,
+  stackBox,
+  stacksIn,
+} from "../../src/adaptation/target_patches.js";
 import { Random } from "../../src/network/random.js";
 import type { AdaptationRequest } from "../../workers/adaptation_api.js";
 import type { MitoSource } from "../mito/base.js";
@@ -175,15 +181,18 @@ export class AdaptSetup extends RefCounted {
   private takeVisible(): void {
     const mito = this.layer.mito.value;
     const placement = this.layer.placement();
-    const boxes = mito?.results.inView().map(({ box }) => box) ?? [];
     if (mito === undefined || placement === undefined) return;
     try {
       const { sliceAxis, bounds } = mito.geometry;
       const centre = voxelAt(placement, this.layer.viewPosition());
+      const boxes = mito.results.inView().map(({ box }) => box);
+      // Zoomed out, or at the very start, no chunk is known to be in view.
+      if (boxes.length === 0)
+        boxes.push(stackBox(mito.geometry, stackAround(mito.geometry, centre, this.sectionCount())));
       const lower = [0, 1, 2].map((a) =>
         Math.min(...boxes.map((box) => box.lower[a]), Math.floor(centre[a])),
       );
-      const upper = [0, 1, 2].map((a) => Math.max(...boxes.map((box) => box.upper[a]), Math.ceil(centre[a])));
+      const upper = [0, 1, 2].map((a) => Math.max(...boxes.map((box) => box.upper[a])));
       const sections = this.sectionCount();
       lower[sliceAxis] = Math.max(bounds.lower[sliceAxis], Math.round(centre[sliceAxis] - sections / 2));
       upper[sliceAxis] = Math.min(bounds.upper[sliceAxis], lower[sliceAxis] + sections);
