@@ -189,9 +189,7 @@ export class AdaptSetup extends RefCounted {
       // Zoomed out, or at the very start, no chunk is known to be in view.
       if (boxes.length === 0)
         boxes.push(stackBox(mito.geometry, stackAround(mito.geometry, centre, this.sectionCount())));
-      const lower = [0, 1, 2].map((a) =>
-        Math.min(...boxes.map((box) => box.lower[a]), Math.floor(centre[a])),
-      );
+      const lower = [0, 1, 2].map((a) => Math.min(...boxes.map((box) => box.lower[a])));
       const upper = [0, 1, 2].map((a) => Math.max(...boxes.map((box) => box.upper[a])));
       const sections = this.sectionCount();
       lower[sliceAxis] = Math.max(bounds.lower[sliceAxis], Math.round(centre[sliceAxis] - sections / 2));
