@@ -31,7 +31,7 @@ function options(width: number, series: uPlot.Series[]): uPlot.Options {
     scales: { x: { time: false }, y: { range: padded } },
     axes: [
       { ...AXIS, size: 20, space: 40 },
-      { ...AXIS, size: 42, space: 24 },
+      { ...AXIS, size: 42, space: 14 },
     ],
     series: [{}, ...series],
   };
