@@ -74,7 +74,7 @@ export class AdaptSetup extends RefCounted {
     );
     this.boxField = field("Box", "from:to for each axis, in the coordinates of the position bar", (id) => {
       this.box.id = id;
-      return element("span", { class: "mito-window" }, this.box, visible);
+      return element("span", { class: "mito-box" }, this.box, visible);
     });
     this.element = element(
       "div",
