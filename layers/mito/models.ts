@@ -22,6 +22,7 @@ export async function findModel(
   signal: AbortSignal | undefined,
 ): Promise<{ model: MitoModel; url: string }> {
   // Without any storage nothing is saved; the served models are there all the same.
+  // A browser that refuses its store has no saved models; the served ones are there all the same.
   const saved = await savedModels.has(id).catch(() => false);
   const url = saved ? savedModelUrl(id) : servedUrl(id);
   try {

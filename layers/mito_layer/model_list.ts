@@ -25,6 +25,7 @@ export async function availableModels(): Promise<AvailableModel[]> {
     throw error;
   });
   // A browser without storage has nothing saved; it says so when something is to be.
+  // A browser that refuses its store has no saved models; the panel of saved models says so.
   const saved = await savedModels.list().catch(() => []);
   const served = await pending;
   const ids = new Set(saved.map(({ id }) => id));

@@ -267,12 +267,7 @@ export async function readBioimage(
     },
     digest,
     topology,
-    weightSpecs: weightSpecs.map(({ name, shape, dtype, quantization }) => ({
-      name,
-      shape,
-      dtype,
-      ...(quantization && { quantization: { dtype: quantization.dtype } }),
-    })),
+    weightSpecs,
     weightData,
   };
 }

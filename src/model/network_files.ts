@@ -99,5 +99,15 @@ async function readLayersModel(topologyFile: string, get: GetFile): Promise<Netw
     if (missing > 0)
       throw new Error(`the weights end ${missing} bytes short of their shapes in ${topologyFile}`);
   }
-  return { topology: json.modelTopology, weightSpecs, weightData: joined(shards) };
+  return {
+    topology: json.modelTopology,
+    // Nothing but what is known of: a file may say more.
+    weightSpecs: weightSpecs.map(({ name, shape, dtype, quantization }) => ({
+      name,
+      shape,
+      dtype,
+      ...(quantization && { quantization: { dtype: quantization.dtype } }),
+    })),
+    weightData: joined(shards),
+  };
 }

@@ -136,12 +136,7 @@ export async function readPackage(
       config,
       digest,
       topology,
-      weightSpecs: weightSpecs.map(({ name, shape, dtype, quantization }) => ({
-        name,
-        shape,
-        dtype,
-        ...(quantization && { quantization: { dtype: quantization.dtype } }),
-      })),
+      weightSpecs,
       weightData,
     };
   } catch (error) {
