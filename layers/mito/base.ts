@@ -8,6 +8,7 @@ import type {
   TestTimeAugmentation,
 } from "../../src/inference/types.js";
 import type { ChondriaConfig } from "../../src/model/types.js";
+import type { ObjectTable } from "../../src/morphology/object_table.js";
 import type { MorphologySummary } from "../../src/morphology/types.js";
 import type { LabelSettings } from "../../src/segmentation/types.js";
 import type { Box, Vec3 } from "../../src/volume/types.js";
@@ -72,6 +73,16 @@ export interface ComputedResults {
   /** Those of the chunks that are visible now (any panel). Empty when zoomed out: then nothing is computed. */
   inView(): ChunkReport[];
   counts(): ViewCounts;
+}
+
+/** Whole objects of one source: pieces in its chunks, joined over their faces. */
+export interface ComputedObjects {
+  /** Dispatched when the table changed; at most every 250 ms. */
+  readonly changed: NullaryReadonlySignal;
+  /** A row an object, bounded: with too many objects, those not looked at for longest go first. */
+  readonly table: ObjectTable;
+  /** Id that an object has now, by an id that it or one of its pieces has or had; undefined when it is not known. */
+  current(id: bigint): bigint | undefined;
 }
 
 /** State of the inference workers, the same for all layers. */

@@ -30,7 +30,7 @@ const OPTIONS = {
   /** Of the loss on the target, once it is fully in. */
   targetWeight: 1,
   /** Fraction of the steps over which that weight rises from 0, where there is a source to learn from meanwhile. */
-  ramp: 0.3,
+  ramp: 0,
   /** Patches are given the target's histogram before their style is randomised. */
   matching: true,
   /**
@@ -64,10 +64,11 @@ function defaults(
   protocol: "paper" | "reduced",
   sizes: DataSizes,
   options: StrategySettings["options"],
+  reduced: { readonly steps: number; readonly learningRate: number },
 ): StrategySettings {
   const paper = protocol === "paper";
   // Not of the paper; its baseline's patches and epochs, shortened because this starts from the trained baseline.
-  const steps = paper ? 60 * sourceEpoch(sizes, 256, 4) : 600;
+  const steps = paper ? 60 * sourceEpoch(sizes, 256, 4) : reduced.steps;
   return {
     strategy,
     seed: 1,
@@ -78,7 +79,7 @@ function defaults(
     stages: {
       train: {
         steps,
-        learningRate: paper ? 2e-4 : 1e-3,
+        learningRate: paper ? 2e-4 : reduced.learningRate,
         schedule: "cosine",
         optimiser: ADAMW,
         validateEvery: 0,
@@ -302,7 +303,8 @@ export const selfTraining: Strategy = {
     "A student learns from the labelled source, if there is one, and from what its own running mean sees in the target, in random styles.",
   needs: ["source-model", "target-images"],
   stages: ["train"],
-  defaults: (protocol, sizes) => defaults("self-training", protocol, sizes, { ...OPTIONS }),
+  defaults: (protocol, sizes) => 
+    defaults("self-training", protocol, sizes, { ...OPTIONS }, { steps: 1000, learningRate: 5e-4 }),
   start: async (input) => new SelfTraining("self-training", input),
 };
 
@@ -315,7 +317,13 @@ export const styleRandomisation: Strategy = {
   needs: ["source-model", "source-images", "target-images"],
   stages: ["train"],
   defaults: (protocol, sizes) =>
-    defaults("style-randomisation", protocol, sizes, { ...OPTIONS, targetWeight: 0 }),
+    defaults(
+      "style-randomisation",
+      protocol,
+      sizes,
+      { ...OPTIONS, targetWeight: 0 },
+      { steps: 600, learningRate: 1e-3 },
+    ),
   async start(input) {
     if (!input.source) throw new AdaptationError("style-randomisation", "needs the labelled source");
     return new SelfTraining("style-randomisation", input);
