@@ -157,7 +157,7 @@ criterion's, over all runs. 0 would be as good as looking at the labels.</figcap
 
 /** What a criterion reaches that chooses among the snapshots of all strategies of a pair. */
 export interface JointChoice {
-  readonly criterion: "solidity" | "distribution";
+  readonly criterion: "solidity" | "ara" | "distribution";
   /** Over the seeds. */
   readonly value: Statistic;
   /** Strategies that it took, each once. */
@@ -165,7 +165,7 @@ export interface JointChoice {
 }
 
 /**
- * Solidity and the distribution of morphology can be compared between strategies, too: for each seed, the snapshot of least
+ * Solidity, ARA and the distribution of morphology can be compared between strategies, too: for each seed, the snapshot of least
  * distance of all that the pair has. Nothing where there are no target labels to say what that is worth, or one strategy only.
  */
 export function jointChoices({ strategies }: PairRuns): JointChoice[] {
@@ -174,10 +174,12 @@ export function jointChoices({ strategies }: PairRuns): JointChoice[] {
   const distance = {
     solidity: ({ scored, priors, picks }: RunResult) =>
       picks.solidity && Math.abs(scored[picks.solidity.index].solidity - priors.solidity),
+    ara: ({ scored, priors, picks }: RunResult) =>
+      picks.ara && Math.abs(scored[picks.ara.index].ara - priors.ara),
     distribution: ({ scored, picks }: RunResult) =>
       picks.distribution && scored[picks.distribution.index].distribution,
   };
-  return (["solidity", "distribution"] as const).flatMap((criterion) => {
+  return (["solidity", "ara", "distribution"] as const).flatMap((criterion) => {
     const titles = new Set<string>();
     const values = seeds.flatMap((seed) => {
       const candidates = strategies.flatMap(({ title, runs }) =>
