@@ -24,7 +24,7 @@ import {
 export interface DataSetContext {
   /** The experiment's file: its name is in errors, paths in it count from its folder. */
   readonly file: string;
-  readonly experiment: Experiment;
+  readonly experiment: Pick<Experiment, "data" | "datasets">;
   /** Wins over the file's `data`; relative to the current folder. */
   readonly dataRoot?: string;
 }
