@@ -1,6 +1,10 @@
 import { OBJECT_COLUMN_IDS, type ObjectColumnId, type ObjectRows } from "./object_types.js";
 
 const WIDTH = OBJECT_COLUMN_IDS.length;
+const COLUMN = Object.fromEntries(OBJECT_COLUMN_IDS.map((id, at) => [id, at])) as Record<
+  ObjectColumnId,
+  number
+>;
 
 /** The objects of one source as columns in one array: 300 bytes an object, rows found by id. */
 export class ObjectTable {
@@ -44,13 +48,19 @@ export class ObjectTable {
 
   /** NaN where it is not measured. */
   value(row: number, column: ObjectColumnId): number {
-    return this.values[row * WIDTH + OBJECT_COLUMN_IDS.indexOf(column)];
+    return this.values[row * WIDTH + COLUMN[column]];
   }
 
   /** A copy of one column, in the order of the rows. */
-  column(column: ObjectColumnId): Float64Array {
-    const at = OBJECT_COLUMN_IDS.indexOf(column);
-    return Float64Array.from({ length: this.rows }, (_, row) => this.values[row * WIDTH + at]);
+  column(column: ObjectColumnId): Float64Array<ArrayBuffer> {
+    const copy = new Float64Array(this.rows);
+    for (let row = 0, at = COLUMN[column]; row < copy.length; ++row, at += WIDTH) copy[row] = this.values[at];
+    return copy;
+  }
+
+  /** A copy of the ids, in the order of the rows. */
+  ids(): Float64Array<ArrayBuffer> {
+    return this.idsOf.slice(0, this.rows);
   }
 
   private rowFor(id: number): number {
