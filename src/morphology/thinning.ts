@@ -99,99 +99,118 @@ function isConnected(bits: number): boolean {
  * is of both conditions: connectivity alone, as in the paper, can open tunnels. An axis of one voxel has no sides, so that a flat mask
  * is thinned as in 2-D.
  *
- * Only voxels on the surface are looked at: the work is the surface over all layers, not box x layers.
+ * Only voxels on the surface whose neighbourhood has changed since they were last looked at are looked at: the work is the surface over
+ * all layers, not box x layers.
  * @returns the voxels left, ascending, as indices of the padded array.
  */
-export function thin({ values, size, row, slice }: PaddedMask): Int32Array {
-  const front = new Front(values, row, slice);
+export function thin(padded: PaddedMask): Int32Array {
+  const { values, size, row, slice } = padded;
+  const front = new Front(padded);
   const sides: number[] = [];
   if (size[1] > 1) sides.push(-row, row);
   if (size[0] > 1) sides.push(1, -1);
   if (size[2] > 1) sides.push(slice, -slice);
-  let candidates = new Int32Array(1024);
   let changed = sides.length > 0;
   while (changed) {
     changed = false;
     for (const side of sides) {
-      front.dropBackground();
-      if (candidates.length < front.count) candidates = new Int32Array(front.count * 2);
-      let count = 0;
-      const { voxels } = front;
-      for (let i = 0; i < front.count; ++i) {
-        const at = voxels[i];
-        if (values[at + side] !== 0) continue;
-        const bits = neighbourhood(values, at, row, slice);
-        if ((bits & (bits - 1)) === 0 || !keepsEuler(bits) || !isConnected(bits)) continue;
-        candidates[count++] = at;
-      }
-      candidates.subarray(0, count).sort();
-      for (let i = 0; i < count; ++i) {
-        const at = candidates[i];
-        const bits = neighbourhood(values, at, row, slice);
-        if (!isConnected(bits) || !keepsEuler(bits)) continue;
-        values[at] = 0;
-        front.expose(at);
+      for (const at of front.candidates(side)) {
+        if (!isSimple(neighbourhood(values, at, row, slice))) continue;
+        front.remove(at);
         changed = true;
       }
     }
   }
-  front.dropBackground();
-  return front.voxels.slice(0, front.count).sort();
+  let count = 0;
+  for (let at = 0; at < values.length; ++at) count += values[at];
+  const left = new Int32Array(count);
+  for (let at = 0, i = 0; i < count; ++at) if (values[at] !== 0) left[i++] = at;
+  return left;
 }
 
-/** Foreground voxels with background at one of their six faces. */
-class Front {
-  voxels = new Int32Array(4096);
-  count = 0;
-  private readonly listed: Uint8Array;
+/** Whether a voxel with background at a face can go without a change of topology. */
+function isSimple(bits: number): boolean {
+  return isConnected(bits) && keepsEuler(bits);
+}
 
-  constructor(
-    private readonly values: Uint8Array,
-    private readonly row: number,
-    private readonly slice: number,
-  ) {
-    this.listed = new Uint8Array(values.length);
+const INSIDE = 0; // or background
+const WAITING = 1;
+/** Cannot go as long as its neighbours stay. */
+const SETTLED = 2;
+
+/** The foreground voxels with background at one of their six faces, as far as they may go. */
+class Front {
+  private readonly states: Uint8Array;
+  private waiting = new Int32Array(4096);
+  private count = 0;
+  private found = new Int32Array(4096);
+  /** Offsets of the neighbours, those at faces first. */
+  private readonly offsets: Int32Array;
+
+  constructor(private readonly mask: PaddedMask) {
+    const { values, row, slice } = mask;
+    this.states = new Uint8Array(values.length);
+    const faces = [-1, 1, -row, row, -slice, slice];
+    const others: number[] = [];
+    for (const z of [-slice, 0, slice]) {
+      for (const y of [-row, 0, row]) {
+        for (const x of [-1, 0, 1]) if (x + y + z !== 0 && !faces.includes(x + y + z)) others.push(x + y + z);
+      }
+    }
+    this.offsets = Int32Array.of(...faces, ...others);
     // The outermost layer is background, so that the neighbours of foreground are in the array.
     for (let at = 0; at < values.length; ++at) {
       if (values[at] === 0) continue;
-      const faces =
-        values[at - 1] &
-        values[at + 1] &
-        values[at - row] &
-        values[at + row] &
-        values[at - slice] &
-        values[at + slice];
-      if (faces === 0) this.add(at);
+      const x = values[at - 1] & values[at + 1];
+      const y = values[at - row] & values[at + row];
+      if ((x & y & values[at - slice] & values[at + slice]) === 0) this.add(at);
     }
   }
 
-  /** Takes in the neighbours of a voxel that was taken away. */
-  expose(at: number): void {
-    this.add(at - 1);
-    this.add(at + 1);
-    this.add(at - this.row);
-    this.add(at + this.row);
-    this.add(at - this.slice);
-    this.add(at + this.slice);
-  }
-
-  dropBackground(): void {
+  /** Voxels with background at `side` that may go, ascending; holds until the next call. */
+  candidates(side: number): Int32Array {
+    const { waiting, states } = this;
+    const { values, row, slice } = this.mask;
+    if (this.found.length < this.count) this.found = new Int32Array(this.count * 2);
     let kept = 0;
+    let found = 0;
     for (let i = 0; i < this.count; ++i) {
-      const at = this.voxels[i];
-      if (this.values[at] !== 0) this.voxels[kept++] = at;
+      const at = waiting[i];
+      if (values[at] === 0) continue;
+      if (values[at + side] === 0) {
+        const bits = neighbourhood(values, at, row, slice);
+        const end = (bits & (bits - 1)) === 0;
+        if (end || !isSimple(bits)) {
+          states[at] = SETTLED;
+          continue;
+        }
+        this.found[found++] = at;
+      }
+      waiting[kept++] = at;
     }
     this.count = kept;
+    return this.found.subarray(0, found).sort();
+  }
+
+  /** Makes a voxel background: what was behind it is at the surface, what was settled around it is to be looked at again. */
+  remove(at: number): void {
+    const { states, offsets } = this;
+    const { values } = this.mask;
+    values[at] = 0;
+    for (let i = 0; i < 26; ++i) {
+      const next = at + offsets[i];
+      if (values[next] !== 0 && (states[next] === SETTLED || (i < 6 && states[next] === INSIDE)))
+        this.add(next);
+    }
   }
 
   private add(at: number): void {
-    if (this.values[at] === 0 || this.listed[at] !== 0) return;
-    this.listed[at] = 1;
-    if (this.count === this.voxels.length) {
+    this.states[at] = WAITING;
+    if (this.count === this.waiting.length) {
       const larger = new Int32Array(this.count * 2);
-      larger.set(this.voxels);
-      this.voxels = larger;
+      larger.set(this.waiting);
+      this.waiting = larger;
     }
-    this.voxels[this.count++] = at;
+    this.waiting[this.count++] = at;
   }
 }
