@@ -58,8 +58,9 @@ const facesOfEdge = Array.from({ length: EDGES }, (_, edge) => {
 const onOneFace = (a: number, b: number) => facesOfEdge[a].some((face) => facesOfEdge[b].includes(face));
 
 /**
- * Loops of cut edges around the inside of a case. Walking around a face, a cut edge where the inside ends is followed by the one where it
- * begins again (taken backwards, which makes the triangles face outwards): so inside corners opposite each other on a face are joined, as in objects connected over edges and corners.
+ * Loops of cut edges around the inside of a case. Walking around a face, the edge where the inside ends is joined with the one where it
+ * begins again, so inside corners opposite each other on a face are joined, as in objects connected over edges and corners. Loops
+ * go backwards along these pairs, which makes the triangles face outwards.
  */
 function loopsOf(inside: number): number[][] {
   const next = new Map<number, number>();

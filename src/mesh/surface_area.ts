@@ -52,9 +52,9 @@ export function countCases(slices: ObjectSlices, signal?: AbortSignal): Float64A
  * `skimage.measure.mesh_surface_area` of `marching_cubes(mask, 0.5, spacing=voxelSize)`. 0 without a voxel; one voxel is the octahedron
  * through the middles of the edges to its neighbours (sqrt(3) for edges of 1).
  *
- * Equal to scikit-image in the 200 of 254 cases in which the mask decides the surface by itself or by faces; in the other 54 (corners
- * inside that touch over edges or corners only) Lewiner's method, which scikit-image uses, takes tunnels through the cube, and
- * the area differs: see test/unit/mesh/surface_area.spec.ts.
+ * Equal to scikit-image in 198 of the 254 cases of a cube, all that smooth surfaces have; in the other 56 (corners inside that touch
+ * over an edge or a corner only) Lewiner's method, which scikit-image uses, may take a tunnel through the cube or cut a loop of
+ * seven otherwise. Tolerances: test/unit/mesh/surface_area.spec.ts.
  *
  * @param voxelSize nm, x y z. @returns nm².
  */
