@@ -1,5 +1,4 @@
-import { RegionMeter, solidity } from "../morphology/regions.js";
-import { SMALLEST_AREA } from "../morphology/summary.js";
+import { RegionMeter, SMALLEST_AREA, solidity } from "../morphology/regions.js";
 import { RunLabeller } from "../segmentation/runs.js";
 
 /**

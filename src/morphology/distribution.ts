@@ -16,7 +16,7 @@ const LEAST_SPREAD = { solidity: 0.005, logArea: 0.05, eccentricity: 0.01 } as c
  * Density and coverage are compared by factors of e: within a source it hardly varies, between tissues it does, so that the source's own
  * spread would make it outweigh the rest.
  */
-const FACTOR_SPREAD = 1;
+export const FACTOR_SPREAD = 1;
 /** The most that a quantity can be off, and so what an empty prediction is. */
 export const FARTHEST = 10;
 
@@ -104,8 +104,8 @@ export function distributionDistance(
   return { distance: all.reduce((sum, value) => sum + value, 0) / all.length, terms };
 }
 
-/** Mean area x mean density of distributions given by their quantiles. */
-function coverageOf(logArea: readonly number[], density: readonly number[]): number {
+/** Mean area x mean density of distributions given by their quantiles: foreground pixels in a million. */
+export function coverageOf(logArea: readonly number[], density: readonly number[]): number {
   const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
   return mean(logArea.map(Math.exp)) * mean(density.map(Math.expm1));
 }

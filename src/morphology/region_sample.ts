@@ -1,6 +1,5 @@
 import { RunLabeller } from "../segmentation/runs.js";
-import { RegionMeter } from "./regions.js";
-import { SMALLEST_AREA } from "./summary.js";
+import { RegionMeter, SMALLEST_AREA } from "./regions.js";
 import type { RegionSample } from "./types.js";
 
 /** Smallest byte of a probability of at least 0.5 (the authors binarise at >= 0.5). */

@@ -1,5 +1,9 @@
-import type { Labelling } from "../segmentation/types.js";
+import { paintRuns } from "../segmentation/label_runs.js";
+import type { Labelling, LabelRuns } from "../segmentation/types.js";
 import { HullMeter } from "./hull.js";
+
+/** Regions of this many pixels or fewer are left out of means and distributions (the paper's rule). */
+export const SMALLEST_AREA = 10;
 
 /** Index of an axis in x, y, z. */
 export type SliceAxis = 0 | 1 | 2;
@@ -165,6 +169,35 @@ export function visitRegions(
         while (at < end && labels[at] === label) at += step;
         meter.add(label, row, start, (at - first) / step);
       }
+    }
+    meter.finish(slice, visit);
+  }
+}
+
+/**
+ * `visitRegions` of labelled runs: by runs and not by voxels, except across x, for which they are painted.
+ * @throws RangeError when a label is greater than `runs.count`.
+ */
+export function visitRunRegions(
+  runs: LabelRuns,
+  sliceAxis: SliceAxis,
+  visit: (region: Region) => void,
+): void {
+  const { size, count, rows, starts, ends, labels } = runs;
+  const [width, height, depth] = size;
+  if (sliceAxis === 0) {
+    const painted = new Uint32Array(width * height * depth);
+    paintRuns(runs, painted);
+    visitRegions({ labels: painted, size, count }, 0, visit);
+    return;
+  }
+  const meter = new RegionMeter(count);
+  const slices = sliceAxis === 2 ? depth : height;
+  const rowsInSlice = sliceAxis === 2 ? height : depth;
+  for (let slice = 0; slice < slices; ++slice) {
+    for (let row = 0; row < rowsInSlice; ++row) {
+      const at = sliceAxis === 2 ? row + height * slice : slice + height * row;
+      for (let run = rows[at]; run < rows[at + 1]; ++run) meter.add(labels[run], row, starts[run], ends[run]);
     }
     meter.finish(slice, visit);
   }
