@@ -232,6 +232,14 @@ export class ObjectGraph {
     for (const component of this.components.all()) yield this.describe(component);
   }
 
+  /** The labels of a chunk; null when they were dropped to save memory, undefined when there is no such chunk. */
+  runsOf(position: Vec3): LabelRuns | null | undefined {
+    const chunk = this.chunkAt(position);
+    if (chunk === undefined) return undefined;
+    this.touch(chunk);
+    return chunk.runs ?? null;
+  }
+
   /** The runs of an object; null when those of a chunk were dropped (see `droppedOf`), undefined when there is no such object. */
   piecesOf(id: number): PlacedRuns[] | null | undefined {
     const found = this.byChunk(id);
