@@ -2,6 +2,7 @@ import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import Blosc from "numcodecs/blosc";
 import { boxSize } from "./box.js";
+import { copyBox } from "./copy_box.js";
 import { allocateVoxels, downsampleMean, downsampleMode } from "./downsample.js";
 import { type Box, type Vec3, VolumeError, type VoxelArray } from "./types.js";
 import { checkBlosc } from "./zarr_codecs.js";
@@ -183,30 +184,4 @@ export class OmeZarrWriter {
     }
     return voxels;
   }
-}
-
-/**
- * Copy voxels of `source` from `lower` on to `at` in `target`, as many as both have along each axis.
- * @returns target
- */
-function copyBox<T extends VoxelArray>(
-  source: VoxelArray,
-  size: Vec3,
-  lower: Vec3,
-  target: T,
-  targetSize: Vec3,
-  at: Vec3,
-): T {
-  const [nx, ny, nz] = map3((i) => Math.min(size[i] - lower[i], targetSize[i] - at[i]));
-  for (let z = 0; z < nz; ++z) {
-    for (let y = 0; y < ny; ++y) {
-      const from = lower[0] + size[0] * (lower[1] + y + size[1] * (lower[2] + z));
-      const row = source.subarray(from, from + nx);
-      (target as Uint8Array).set(
-        row as Uint8Array,
-        at[0] + targetSize[0] * (at[1] + y + targetSize[1] * (at[2] + z)),
-      );
-    }
-  }
-  return target;
 }

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { chooseChunkSize } from "../../../src/volume/chunk_shape.js";
 import { downsampleMean, downsampleMode, planPyramid } from "../../../src/volume/downsample.js";
-import { chooseChunkSize } from "../../../src/volume/import_node.js";
 import type { Vec3 } from "../../../src/volume/types.js";
 
 describe("downsampleMean", () => {
