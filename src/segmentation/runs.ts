@@ -1,3 +1,4 @@
+import { scanRow } from "./scan_row.js";
 import type { Connectivity } from "./types.js";
 
 /** Most voxels one labeller takes: object sizes are counted in 32 bits. */
@@ -28,6 +29,8 @@ export class RunLabeller {
   private numbers = new Uint32Array(1024);
   /** First run of row y + height * z; one more entry closes the last row. */
   private rows = new Int32Array(1024);
+  /** A row that does not begin at a whole word. */
+  private copied = new Uint8Array(0);
 
   /** Starts a stack of slices of width x height pixels; what was held before is forgotten. */
   begin(width: number, height: number, connectivity: Connectivity): void {
@@ -65,10 +68,25 @@ export class RunLabeller {
     const edges = this.connectivity >= 18;
     const near = edges ? 1 : 0;
     const far = this.connectivity === 26 ? 1 : 0;
+    // Rows are scanned in words of four; where rows do not begin with one, each is copied to where it does.
+    const perRow = (width + 3) >> 2;
+    const aligned = width % 4 === 0 && (values.byteOffset + offset) % 4 === 0;
+    if (this.copied.length < 4 * perRow) this.copied = new Uint8Array(4 * perRow);
+    this.copied.fill(0);
+    const words = aligned
+      ? new Int32Array(values.buffer, values.byteOffset + offset, perRow * height)
+      : new Int32Array(this.copied.buffer);
     for (let y = 0; y < height; ++y) {
       const row = first + y;
-      this.scanRow(values, offset + y * width, minimum);
-      this.rows[row + 1] = this.runs;
+      const from = offset + y * width;
+      if (!aligned) this.copied.set(values.subarray(from, from + width));
+      const word = aligned ? y * perRow : 0;
+      this.makeRoom();
+      const { starts, ends, parents } = this;
+      const last = scanRow(words, word, word + perRow, width, minimum, starts, ends, this.runs);
+      for (let run = this.runs; run < last; ++run) parents[run] = run;
+      this.runs = last;
+      this.rows[row + 1] = last;
       if (this.rows[row] === this.runs) continue;
       if (y > 0) this.join(row, row - 1, near);
       if (this.depth > 0) {
@@ -138,29 +156,13 @@ export class RunLabeller {
     return this.starts.byteLength * 4 + this.rows.byteLength;
   }
 
-  private scanRow(values: Uint8Array, from: number, minimum: number): void {
-    const { width } = this;
-    const mostRuns = this.runs + ((width + 1) >> 1);
-    if (mostRuns > this.starts.length) {
-      this.starts = grown(this.starts, mostRuns);
-      this.ends = grown(this.ends, mostRuns);
-      this.parents = grown(this.parents, mostRuns);
-      this.numbers = new Uint32Array(this.starts.length);
-    }
-    const { starts, ends, parents } = this;
-    const to = from + width;
-    let run = this.runs;
-    let i = from;
-    while (true) {
-      while (i < to && values[i] < minimum) ++i;
-      if (i === to) break;
-      starts[run] = i - from;
-      while (i < to && values[i] >= minimum) ++i;
-      ends[run] = i - from;
-      parents[run] = run;
-      ++run;
-    }
-    this.runs = run;
+  private makeRoom(): void {
+    const mostRuns = this.runs + ((this.width + 1) >> 1);
+    if (mostRuns <= this.starts.length) return;
+    this.starts = grown(this.starts, mostRuns);
+    this.ends = grown(this.ends, mostRuns);
+    this.parents = grown(this.parents, mostRuns);
+    this.numbers = new Uint32Array(this.starts.length);
   }
 
   /** Joins the runs of two rows that overlap, or come within `reach` of it along x. */
