@@ -1,0 +1,186 @@
+import { intersect, isEmpty } from "../volume/box.js";
+import type { Box, Vec3 } from "../volume/types.js";
+import type { Atom, CorrectedObject, PredictionView, VoxelSet } from "./types.js";
+import { fromPlaced, hasVoxel, maskOf, paintSet, union } from "./voxel_set.js";
+
+/** Owner of a predicted object whose voxels were taken into atoms of their own. */
+const TAKEN = -1;
+
+/** What a change did, to take it back; and all ids that it saw, since another outcome for these may change its own. */
+export interface Change {
+  readonly keys: ReadonlySet<number>;
+  readonly owners: ReadonlyMap<number, number | undefined>;
+  readonly objects: ReadonlyMap<number, CorrectedObject | undefined>;
+}
+
+/**
+ * The corrections of predicted objects: only what differs from the predictions is held. Every change is made between `begin` and
+ * `end`, which gives the means to revert it; changes that share no key may be reverted in any order, others last first.
+ *
+ * No two objects that are not deleted share a voxel. A deleted object keeps its voxels as far as others do not take them.
+ */
+export class Corrections {
+  /** Of predicted objects that belong to a corrected one; others are objects of their own. */
+  private readonly owners = new Map<number, number>();
+  private readonly objects = new Map<number, CorrectedObject>();
+  /** Those with voxels that are not predicted objects'. */
+  private readonly drawn = new Map<number, CorrectedObject>();
+  /** Absent outside of a change: then nobody asks what was seen. */
+  private keys: Set<number> | undefined;
+  private oldOwners = new Map<number, number | undefined>();
+  private oldObjects = new Map<number, CorrectedObject | undefined>();
+
+  constructor(readonly view: PredictionView) {}
+
+  begin(): void {
+    this.keys = new Set();
+    this.oldOwners = new Map();
+    this.oldObjects = new Map();
+  }
+
+  end(): Change {
+    const change = { keys: this.keys ?? new Set<number>(), owners: this.oldOwners, objects: this.oldObjects };
+    this.keys = undefined;
+    return change;
+  }
+
+  revert({ owners, objects }: Change): void {
+    for (const [id, owner] of owners) {
+      if (owner === undefined) this.owners.delete(id);
+      else this.owners.set(id, owner);
+    }
+    for (const [id, object] of objects) this.store(id, object);
+  }
+
+  /** Object at a voxel, those that are deleted behind all others; 0 when there is none. */
+  find(voxel: Vec3): number {
+    const predicted = this.view.objectAt(voxel);
+    if (predicted !== 0) this.touch(predicted);
+    const owner = predicted === 0 ? TAKEN : this.ownerOf(predicted);
+    let deleted = 0;
+    for (const object of this.drawn.values()) {
+      if (!object.atoms.some(({ voxels }) => voxels !== undefined && hasVoxel(voxels, voxel))) continue;
+      this.touch(object.id);
+      if (!object.deleted) return object.id;
+      // Of several, always the same one, whatever the order they came in.
+      deleted = Math.max(deleted, object.id);
+    }
+    if (owner === TAKEN) return deleted;
+    this.touch(owner);
+    return this.objects.get(owner)?.deleted && deleted !== 0 ? deleted : owner;
+  }
+
+  /** An object by its id, also one that is as predicted. */
+  get(id: number): CorrectedObject {
+    this.touch(id);
+    return this.objects.get(id) ?? { id, atoms: [{ id }], deleted: false, tags: [], comments: [] };
+  }
+
+  /** Whether an object differs from the predictions. */
+  has(id: number): boolean {
+    return this.objects.has(id);
+  }
+
+  /** Objects that differ from the predictions, in any way. */
+  corrected(): IterableIterator<CorrectedObject> {
+    return this.objects.values();
+  }
+
+  /** Object that a predicted one is (part of) now; 0 when it is deleted, or its voxels were given out anew. */
+  shownAs(predicted: number): number {
+    const owner = this.ownerOf(predicted);
+    return owner === TAKEN || this.objects.get(owner)?.deleted ? 0 : owner;
+  }
+
+  /** Objects with voxels of their own (which go over the predicted ones) that may reach into a box, not deleted. */
+  *drawnIn(box: Box): IterableIterator<CorrectedObject> {
+    for (const object of this.drawn.values()) if (!object.deleted && reaches(object, box)) yield object;
+  }
+
+  voxelsOfAtom(atom: Atom): VoxelSet {
+    return atom.voxels ?? fromPlaced(this.view.runsOf(atom.id));
+  }
+
+  voxelsOf(object: CorrectedObject): VoxelSet {
+    return union(object.atoms.map((atom) => this.voxelsOfAtom(atom)));
+  }
+
+  /** Puts an object in the place of the one with its id. */
+  put(object: CorrectedObject): void {
+    this.remember(object.id);
+    for (const { id, voxels } of object.atoms) if (voxels === undefined) this.own(id, object.id);
+    this.store(object.id, object);
+  }
+
+  /** Takes objects out, before others with their atoms are put; predicted atoms that are not put again become `taken`. */
+  remove(objects: Iterable<CorrectedObject>): void {
+    for (const { id, atoms } of objects) {
+      this.remember(id);
+      for (const atom of atoms) if (atom.voxels === undefined) this.own(atom.id, TAKEN);
+      this.store(id, undefined);
+    }
+  }
+
+  /** 1 where objects other than `except` are, of those that are not deleted. @throws BoxTooLargeError */
+  taken(box: Box, except: number): Uint8Array {
+    const mask = maskOf({ box, count: 0, runs: new Int32Array(0) }, box);
+    for (const predicted of this.view.objectsIn(box)) {
+      this.touch(predicted);
+      const owner = this.ownerOf(predicted);
+      if (owner === TAKEN || owner === except) continue;
+      this.touch(owner);
+      if (!this.objects.get(owner)?.deleted) paintSet(fromPlaced(this.view.runsOf(predicted)), box, mask, 1);
+    }
+    for (const object of this.drawn.values()) {
+      if (object.id === except || !reaches(object, box)) continue;
+      this.touch(object.id);
+      if (object.deleted) continue;
+      for (const { voxels } of object.atoms) if (voxels !== undefined) paintSet(voxels, box, mask, 1);
+    }
+    return mask;
+  }
+
+  /** First id from `id` on that no object has. */
+  freeId(id: number): number {
+    let free = id;
+    while (this.objects.has(free)) {
+      this.touch(free);
+      ++free;
+    }
+    return free;
+  }
+
+  private ownerOf(predicted: number): number {
+    return this.owners.get(predicted) ?? predicted;
+  }
+
+  private touch(id: number): void {
+    this.keys?.add(id);
+  }
+
+  private own(predicted: number, owner: number): void {
+    this.touch(predicted);
+    if (!this.oldOwners.has(predicted)) this.oldOwners.set(predicted, this.owners.get(predicted));
+    this.owners.set(predicted, owner);
+  }
+
+  private remember(id: number): void {
+    this.touch(id);
+    if (!this.oldObjects.has(id)) this.oldObjects.set(id, this.objects.get(id));
+  }
+
+  private store(id: number, object: CorrectedObject | undefined): void {
+    if (object === undefined) {
+      this.objects.delete(id);
+      this.drawn.delete(id);
+      return;
+    }
+    this.objects.set(id, object);
+    if (object.atoms.some(({ voxels }) => voxels !== undefined)) this.drawn.set(id, object);
+    else this.drawn.delete(id);
+  }
+}
+
+function reaches({ atoms }: CorrectedObject, box: Box): boolean {
+  return atoms.some(({ voxels }) => voxels !== undefined && !isEmpty(intersect(voxels.box, box)));
+}
