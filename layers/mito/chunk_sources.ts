@@ -11,7 +11,7 @@ import { LabelsParameters, OverviewParameters, ProbabilityParameters } from "./p
  * A source whose chunks the worker may replace while they are on the screen (`replaceData`): the chunk that goes gives
  * its texture back, in the same turn in which the new one comes.
  */
-class InPlaceVolumeChunkSource extends VolumeChunkSource {
+export class InPlaceVolumeChunkSource extends VolumeChunkSource {
   /** Not queued behind the drawing: all chunks that a new threshold changes shall be in the next frame. */
   override immediateChunkUpdates = true;
 

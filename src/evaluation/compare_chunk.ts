@@ -1,0 +1,67 @@
+import { summarise } from "../morphology/summary.js";
+import type { RegionHistogram } from "../morphology/types.js";
+import { labelMask, labelProbability, thresholdByte } from "../segmentation/label.js";
+import type { LabelSettings } from "../segmentation/types.js";
+import type { Vec3 } from "../volume/types.js";
+import { type Agreement, countAgreement } from "./agreement.js";
+import { MATCH_THRESHOLDS, type MatchCounts, matchObjects, overlapTable } from "./matching.js";
+
+/** Counts of one chunk that say how several models compare in it; they add up over chunks. Plain data. */
+export interface ChunkComparison {
+  readonly agreement: Agreement;
+  /** For each pair of models (`pairsOf`), at each of MATCH_THRESHOLDS. */
+  readonly pairs: readonly (readonly MatchCounts[])[];
+  /** Each model's objects against the reference's, at each of MATCH_THRESHOLDS; absent without a reference. */
+  readonly reference?: readonly (readonly MatchCounts[])[];
+  /** Regions of each model's objects. */
+  readonly histograms: readonly RegionHistogram[];
+}
+
+export interface ComparedChunk {
+  readonly size: Vec3;
+  readonly sliceAxis: 0 | 1 | 2;
+  /** round(255 p) of each model, x fastest. */
+  readonly probabilities: readonly Uint8Array[];
+  /** What each model's layer does with its probability. */
+  readonly settings: readonly LabelSettings[];
+  /** Foreground where not 0. */
+  readonly reference?: Uint8Array;
+}
+
+/** Pairs of 0..models-1 in the order in which they are counted: 0-1, 0-2, ..., 1-2, ... */
+export function pairsOf(models: number): [number, number][] {
+  const pairs: [number, number][] = [];
+  for (let a = 0; a < models; a++) for (let b = a + 1; b < models; b++) pairs.push([a, b]);
+  return pairs;
+}
+
+/**
+ * Compares models in one chunk. Voxels are compared at the thresholds alone. Objects are the connected components in the chunk of at
+ * least `minimumVoxels` (a piece that the chunk's face cuts off counts as an object of its own); those of the reference are its
+ * 26-connected components of any size, since predictions are taken apart like that.
+ * @param out Filled with the category of each voxel (see `agreement.ts`), when given.
+ * @throws RangeError when sizes do not fit together.
+ */
+export function compareChunk(
+  { size, sliceAxis, probabilities, settings, reference }: ComparedChunk,
+  out?: Uint8Array,
+): ChunkComparison {
+  const votes = probabilities.map((values, k) => ({ values, minimum: thresholdByte(settings[k].threshold) }));
+  const agreement = countAgreement(votes, reference, out);
+  const objects = probabilities.map((values, k) => labelProbability(values, size, settings[k]));
+  const match = (a: (typeof objects)[number], b: (typeof objects)[number]) => {
+    const table = overlapTable(a, b);
+    return MATCH_THRESHOLDS.map((threshold) => matchObjects(table, threshold));
+  };
+  const truth = reference && labelMask(reference, size);
+  return {
+    agreement,
+    pairs: pairsOf(objects.length).map(([a, b]) => match(objects[a], objects[b])),
+    ...(truth && { reference: objects.map((one) => match(one, truth)) }),
+    histograms: objects.map((one) => {
+      const { histogram } = summarise(one, { sliceAxis });
+      // `summarise` measures one box, and of one box there always is a histogram.
+      return histogram!;
+    }),
+  };
+}
