@@ -9,9 +9,9 @@ export interface ComponentChanges {
   readonly chunks: ChunkPieces[];
 }
 
-/** An object that lost a piece, as it was then: to say as what most of it lives on. */
+/** What lost a piece, as it was then: to say as what the ids given out for it live on. */
 interface Former {
-  readonly id: number;
+  readonly ids: readonly number[];
   readonly pieces: readonly number[];
   readonly time: number;
 }
@@ -28,10 +28,10 @@ export class Components {
   /** Ids given out that may be no object's any more. */
   private readonly retired = new Set<number>();
   private readonly formers: Former[] = [];
-  /** An id whose piece is gone -> a piece of the object in which most of the rest is. */
-  private readonly heirs = new Map<number, { piece: number; time: number }>();
   /** Chunks whose mapping may have changed. */
   private readonly suspects = new Set<ChunkPieces>();
+  /** Counts the chunks that came. */
+  private time = 0;
   private takenAt = 0;
 
   constructor(private readonly chunks: ReadonlyMap<number, ChunkPieces>) {}
@@ -89,22 +89,17 @@ export class Components {
 
   /** Makes a component of each label of a chunk that has come. */
   add(chunk: ChunkPieces): void {
+    chunk.arrived = ++this.time;
     for (let label = 1; label <= chunk.count; ++label) this.single(chunk, label);
   }
 
   /** The labels of a chunk are gone, and so are its links. */
-  lose(chunk: ChunkPieces, time: number): void {
+  lose(chunk: ChunkPieces): void {
     this.suspects.delete(chunk);
     for (let label = 1; label <= chunk.count; ++label) {
       const component = chunk.owners[label];
-      if (component.dirty) continue;
-      if (component.pieces.length === 1) this.end(component);
-      else {
-        component.dirty = true;
-        this.dirty.add(component);
-        if (component.known >= 0)
-          this.formers.push({ id: component.known, pieces: [...component.pieces], time });
-      }
+      if (!component.dirty && component.pieces.length === 1) this.end(component);
+      else this.spoil(component);
     }
   }
 
@@ -127,6 +122,10 @@ export class Components {
   unite(a: Component, b: Component): void {
     if (a === b) return;
     const [kept, other] = a.pieces.length >= b.pieces.length ? [a, b] : [b, a];
+    if (kept.dirty || other.dirty) {
+      this.spoil(kept);
+      this.spoil(other);
+    }
     for (const piece of other.pieces) {
       const chunk = this.chunkOf(piece);
       // While it waits to be put together anew, a component has ids of pieces that are gone, or new ones of another.
@@ -139,10 +138,8 @@ export class Components {
     kept.voxels += other.voxels;
     kept.open += other.open;
     kept.border ||= other.border;
-    if (other.dirty) {
-      kept.dirty = true;
-      this.dirty.add(kept);
-    }
+    const ids = idsOf(other);
+    if (ids.length > 0) kept.ids = [...(kept.ids ?? []), ...ids];
     this.end(other);
     this.changed.add(kept);
   }
@@ -162,7 +159,7 @@ export class Components {
     }
     this.dirty.clear();
     for (const chunk of affected) this.follow(chunk);
-    for (const former of this.formers) this.chooseHeir(former);
+    for (const former of this.formers) this.bequeath(former);
     this.formers.length = 0;
   }
 
@@ -180,34 +177,32 @@ export class Components {
     return served;
   }
 
-  /** @param time now, as `arrived` of chunks counts. */
-  takeChanges(time: number): ComponentChanges {
+  takeChanges(): ComponentChanges {
     this.settle();
     const objects: number[] = [];
+    const heirs = new Map<number, Component>();
     for (const component of this.changed) {
-      if (component.gone) continue;
       objects.push(component.id);
+      for (const id of idsOf(component)) heirs.set(id, component);
       if (component.known !== component.id) this.retire(component);
       component.known = component.id;
+      component.ids = undefined;
       const target = this.targetOf(component);
-      if (Object.is(target, component.target)) continue;
+      if (target === component.target) continue;
       component.target = target;
       for (const piece of component.pieces) this.suspects.add(this.chunkOf(piece)!);
     }
-    const gone: number[] = [];
+    const gone = [...this.retired].filter((id) => this.ownerOf(id)?.id !== id);
     const renamed: [number, number][] = [];
-    for (const id of this.retired) {
-      if (this.ownerOf(id)?.id === id) continue;
-      gone.push(id);
-      const heir = this.heirOf(id);
+    for (const id of gone) {
+      const heir = heirs.get(id);
       if (heir !== undefined) renamed.push([id, heir.id]);
     }
     const chunks = [...this.suspects].filter((chunk) => this.isStale(chunk));
     this.changed.clear();
     this.retired.clear();
-    this.heirs.clear();
     this.suspects.clear();
-    this.takenAt = time;
+    this.takenAt = this.time;
     return { objects, gone, renamed, chunks };
   }
 
@@ -248,32 +243,33 @@ export class Components {
     }
   }
 
-  /** What remains of an object: the component with most of its voxels. */
-  private chooseHeir({ id, pieces, time }: Former): void {
+  /** Marks what is to be put together anew. */
+  private spoil(component: Component): void {
+    if (component.dirty) return;
+    component.dirty = true;
+    this.dirty.add(component);
+    const ids = idsOf(component);
+    component.ids = undefined;
+    if (ids.length > 0) this.formers.push({ ids, pieces: [...component.pieces], time: this.time });
+  }
+
+  /** Hands the ids of what fell apart to the part that has the piece of that id, else to that with most of the voxels. */
+  private bequeath({ ids, pieces, time }: Former): void {
     const voxels = new Map<Component, number>();
-    let best: Component | undefined;
-    let heir = 0;
+    let largest: Component | undefined;
     for (const piece of pieces) {
       const chunk = this.chunkOf(piece);
       if (chunk === undefined || chunk.arrived > time) continue;
-      const label = piece - chunk.firstId;
-      const component = chunk.owners[label];
-      const sum = (voxels.get(component) ?? 0) + chunk.voxels[label];
+      const component = chunk.owners[piece - chunk.firstId];
+      const sum = (voxels.get(component) ?? 0) + chunk.voxels[piece - chunk.firstId];
       voxels.set(component, sum);
-      if (best !== undefined && sum <= voxels.get(best)!) continue;
-      best = component;
-      heir = piece;
+      if (largest === undefined || sum > voxels.get(largest)!) largest = component;
     }
-    if (best !== undefined) this.heirs.set(id, { piece: heir, time });
-  }
-
-  private heirOf(id: number): Component | undefined {
-    const own = this.chunkOf(id);
-    if (own !== undefined && own.arrived <= this.takenAt) return this.ownerOf(id);
-    const heir = this.heirs.get(id);
-    if (heir === undefined) return undefined;
-    const chunk = this.chunkOf(heir.piece);
-    return chunk !== undefined && chunk.arrived <= heir.time ? this.ownerOf(heir.piece) : undefined;
+    for (const id of ids) {
+      const own = this.chunkOf(id);
+      const heir = own !== undefined && own.arrived <= this.takenAt ? this.ownerOf(id) : largest;
+      if (heir !== undefined) heir.ids = [...(heir.ids ?? []), id];
+    }
   }
 
   private isStale({ served, owners, count }: ChunkPieces): boolean {
@@ -283,4 +279,10 @@ export class Components {
     }
     return false;
   }
+}
+
+/** Ids given out that a component answers for. */
+function idsOf({ known, ids }: Component): number[] {
+  if (known < 0) return ids ?? [];
+  return [...(ids ?? []), known];
 }

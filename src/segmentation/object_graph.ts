@@ -80,7 +80,6 @@ export class ObjectGraph {
   private readonly recent = new Set<ChunkPieces>();
   private bytes = 0;
   private pieceCount = 0;
-  private time = 0;
 
   /** @throws RangeError for sizes, bounds or a connectivity that make no sense. */
   constructor({ connectivity, chunkSize, bounds, maximumBytes }: ObjectGraphOptions) {
@@ -143,7 +142,7 @@ export class ObjectGraph {
       );
     this.remove(position);
     const index = this.grid.indexOf(position);
-    const chunk = new ChunkPieces(index, position, box, runs, measures, this.directions, ++this.time);
+    const chunk = new ChunkPieces(index, position, box, runs, measures, this.directions);
     this.lookAround(chunk);
     this.chunks.set(index, chunk);
     this.components.add(chunk);
@@ -178,7 +177,7 @@ export class ObjectGraph {
       this.resize(neighbour, -(neighbour.links[back]?.byteLength ?? 0));
       neighbour.links[back] = undefined;
     }
-    this.components.lose(chunk, this.time);
+    this.components.lose(chunk);
   }
 
   clear(): void {
@@ -217,7 +216,7 @@ export class ObjectGraph {
 
   /** What became different since the last call; costs as much as what changed. */
   takeChanges(): GraphChanges {
-    const { chunks, ...rest } = this.components.takeChanges(this.time);
+    const { chunks, ...rest } = this.components.takeChanges();
     return { ...rest, chunks: chunks.map(({ position }) => position) };
   }
 

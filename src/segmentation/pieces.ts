@@ -15,6 +15,8 @@ export class Component {
   gone = false;
   /** The id that `takeChanges` gave out last; -1 for none. */
   known = -1;
+  /** Ids given out for others that it took up since then. */
+  ids: number[] | undefined;
   /** The value with which the mappings of its pieces were compared last. */
   target = Number.NaN;
 
@@ -48,6 +50,8 @@ export class ChunkPieces {
   missing = 0;
   /** Bit d: out of the volume. */
   outside = 0;
+  /** Its number in the order of arrival. */
+  arrived = 0;
   /** What `mappingOf` answered last. */
   served: Float64Array | undefined;
   /** Of all that hangs on it. */
@@ -61,8 +65,6 @@ export class ChunkPieces {
     public runs: LabelRuns | undefined,
     readonly measures: PieceMeasures | undefined,
     directions: readonly number[],
-    /** When it came, as the graph counts. */
-    readonly arrived: number,
   ) {
     const labelled = runs!;
     this.count = labelled.count;
