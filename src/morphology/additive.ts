@@ -37,42 +37,54 @@ export function measurePieces(runs: LabelRuns, em?: PieceIntensity): PieceMeasur
     throw new RangeError(`${em.data.length} voxels of EM do not make a box of ${size.join(" x ")}`);
   }
   const values = new Float64Array(count * ADDITIVE_WIDTH);
-  for (let base = 0; base < values.length; base += ADDITIVE_WIDTH) {
-    values.fill(Number.POSITIVE_INFINITY, base + LOWER, base + UPPER);
-    values.fill(Number.NEGATIVE_INFINITY, base + UPPER, base + UPPER + 3);
-  }
+  for (let base = 0; base < values.length; base += ADDITIVE_WIDTH) clearSums(values, base);
   for (let z = 0; z < depth; ++z) {
     for (let y = 0; y < height; ++y) {
       const row = y + height * z;
       for (let run = rows[row]; run < rows[row + 1]; ++run) {
         const label = labels[run];
         if (!(label >= 1 && label <= count)) throw new RangeError(`label ${label} is not in 1..${count}`);
-        const base = (label - 1) * ADDITIVE_WIDTH;
-        const start = starts[run];
-        const end = ends[run];
-        const length = end - start;
-        const sumX = (length * (start + end - 1)) / 2;
-        values[base + VOXELS] += length;
-        values[base + X] += sumX;
-        values[base + X + 1] += length * y;
-        values[base + X + 2] += length * z;
-        values[base + XX] += squaresBelow(end) - squaresBelow(start);
-        values[base + XX + 1] += length * y * y;
-        values[base + XX + 2] += length * z * z;
-        values[base + XY] += sumX * y;
-        values[base + XZ] += sumX * z;
-        values[base + YZ] += length * y * z;
-        if (start < values[base + LOWER]) values[base + LOWER] = start;
-        if (y < values[base + LOWER + 1]) values[base + LOWER + 1] = y;
-        if (z < values[base + LOWER + 2]) values[base + LOWER + 2] = z;
-        if (end > values[base + UPPER]) values[base + UPPER] = end;
-        if (y >= values[base + UPPER + 1]) values[base + UPPER + 1] = y + 1;
-        if (z >= values[base + UPPER + 2]) values[base + UPPER + 2] = z + 1;
+        addRun(values, (label - 1) * ADDITIVE_WIDTH, y, z, starts[run], ends[run]);
       }
     }
   }
   if (em) addIntensity(runs, em.data, values);
   return { count, values };
+}
+
+/** Sums of nothing, in zeros. */
+export function clearSums(values: Float64Array, base: number): void {
+  values.fill(Number.POSITIVE_INFINITY, base + LOWER, base + UPPER);
+  values.fill(Number.NEGATIVE_INFINITY, base + UPPER, base + UPPER + 3);
+}
+
+/** Adds the voxels start..end-1 of row (y, z) to the sums that begin at `base`. */
+export function addRun(
+  values: Float64Array,
+  base: number,
+  y: number,
+  z: number,
+  start: number,
+  end: number,
+): void {
+  const length = end - start;
+  const sumX = (length * (start + end - 1)) / 2;
+  values[base + VOXELS] += length;
+  values[base + X] += sumX;
+  values[base + X + 1] += length * y;
+  values[base + X + 2] += length * z;
+  values[base + XX] += squaresBelow(end) - squaresBelow(start);
+  values[base + XX + 1] += length * y * y;
+  values[base + XX + 2] += length * z * z;
+  values[base + XY] += sumX * y;
+  values[base + XZ] += sumX * z;
+  values[base + YZ] += length * y * z;
+  if (start < values[base + LOWER]) values[base + LOWER] = start;
+  if (y < values[base + LOWER + 1]) values[base + LOWER + 1] = y;
+  if (z < values[base + LOWER + 2]) values[base + LOWER + 2] = z;
+  if (end > values[base + UPPER]) values[base + UPPER] = end;
+  if (y >= values[base + UPPER + 1]) values[base + UPPER + 1] = y + 1;
+  if (z >= values[base + UPPER + 2]) values[base + UPPER + 2] = z + 1;
 }
 
 /** Intensity needs every voxel: a loop of its own, over runs that are contiguous in memory. */

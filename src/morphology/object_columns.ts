@@ -123,7 +123,7 @@ const ENTRIES: Readonly<Record<ObjectColumnId, Entry>> = {
     "Complexity index (MCI)",
     "",
     "whole",
-    "Surface area³ / (16 pi² volume²): 0.72 for a ball, more for branched and rough objects.",
+    "Surface area³ / (16 pi² volume²): 0.716 for a ball and at least, more for branched and rough objects; 0.716 for one voxel.",
   ],
   solidity: [
     "Solidity",
