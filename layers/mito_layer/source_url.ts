@@ -26,6 +26,20 @@ export function isMitoUrl(url: string): boolean {
   return url.startsWith(SCHEME) || url.includes(STAGE);
 }
 
+/**
+ * Volume and query of a prediction's URL; the volume is in its own form, a scheme or a pipeline.
+ * @throws Error when `url` is no prediction.
+ */
+export function splitPrediction(url: string): Parts {
+  const parts = split(url);
+  if (parts === undefined) throw new Error(`${url} is not the URL of a prediction`);
+  const { head, query } = parts;
+  // The stage's name went with the query, a scheme stands in front.
+  return head.startsWith(SCHEME)
+    ? { head: head.slice(SCHEME.length), query }
+    : { head: head.slice(0, head.lastIndexOf(STAGE)), query };
+}
+
 /** URL of a prediction made from the volume at `source`, which stays in its own form: a scheme or a pipeline. */
 export function wrapSource(source: string, query: MitoQuery): string {
   const text = formatMitoQuery(query);

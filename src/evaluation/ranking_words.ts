@@ -42,7 +42,11 @@ export function rankingWords(
       parts.push(`${list(some.map(({ model }) => names[model]))} ${some.length === 1 ? one : several}`);
   };
   say(close, "is close", "are close");
-  say(far, resamplings > 0 ? "is clearly further from it" : "is further from it", "are further from it");
+  say(
+    far,
+    resamplings > 0 ? "is further from it" : "comes after it",
+    resamplings > 0 ? "are further from it" : "come after it",
+  );
   say(hardly, "finds hardly anything", "find hardly anything");
   const caution =
     part(first.model) < LITTLE && foreground.some((voxels) => voxels > 0)

@@ -1,0 +1,111 @@
+import {
+  type AgreementFigures,
+  agreementFigures,
+  mergeAgreements,
+  type OverlapScore,
+  pairIou,
+  referenceScore,
+} from "../../src/evaluation/agreement.js";
+import { type ChunkComparison, pairsOf } from "../../src/evaluation/compare_chunk.js";
+import {
+  MATCH_THRESHOLDS,
+  type MatchCounts,
+  matchScore,
+  mergeMatches,
+} from "../../src/evaluation/matching.js";
+import { type Candidate, type Ranking, rankModels } from "../../src/evaluation/ranking.js";
+import type { RegionDistribution } from "../../src/morphology/types.js";
+import type { AgreementReport } from "../mito/agreement_protocol.js";
+
+/** How two models compare in some chunks. */
+export interface PairFigures {
+  readonly a: number;
+  readonly b: number;
+  readonly iou: number;
+  /** Of the objects of one against those of the other, at each of MATCH_THRESHOLDS. */
+  readonly objects: readonly OverlapScore[];
+}
+
+/** How a model does against the reference in some chunks. */
+export interface ReferenceFigures {
+  readonly voxels: OverlapScore;
+  readonly objects: readonly OverlapScore[];
+}
+
+/** What a panel says of some chunks together. */
+export interface ComparisonFigures {
+  /** Chunks that were compared, those of them with a reference, and those that could not be. */
+  readonly chunks: number;
+  readonly referenceChunks: number;
+  readonly failed: number;
+  readonly agreement: AgreementFigures;
+  readonly pairs: readonly PairFigures[];
+  /** By model; absent where no chunk has a reference. */
+  readonly reference?: readonly ReferenceFigures[];
+}
+
+/** @returns undefined while no chunk has been compared. */
+export function comparisonFigures(reports: readonly AgreementReport[]): ComparisonFigures | undefined {
+  const parts = comparisonsOf(reports);
+  if (parts.length === 0) return undefined;
+  const agreement = mergeAgreements(parts.map((part) => part.agreement));
+  const { models } = agreement;
+  const scored = parts.filter(({ reference }) => reference !== undefined);
+  return {
+    chunks: parts.length,
+    referenceChunks: scored.length,
+    failed: reports.filter(({ error }) => error !== undefined).length,
+    agreement: agreementFigures(agreement),
+    pairs: pairsOf(models).map(([a, b], i) => ({
+      a,
+      b,
+      iou: pairIou(agreement, a, b),
+      objects: objectScores(parts.map((part) => part.pairs[i])),
+    })),
+    ...(scored.length > 0 && { reference: referenceFigures(scored, models) }),
+  };
+}
+
+function referenceFigures(scored: readonly ChunkComparison[], models: number): ReferenceFigures[] {
+  const agreement = mergeAgreements(scored.map((part) => part.agreement));
+  return Array.from({ length: models }, (_, k) => ({
+    // All of these chunks have a reference.
+    voxels: referenceScore(agreement, k)!,
+    objects: objectScores(scored.map((part) => part.reference![k])),
+  }));
+}
+
+function objectScores(parts: readonly (readonly MatchCounts[])[]): OverlapScore[] {
+  return MATCH_THRESHOLDS.map((_, t) => matchScore(mergeMatches(parts.map((counts) => counts[t]))));
+}
+
+const comparisonsOf = (reports: readonly AgreementReport[]) =>
+  reports.flatMap(({ comparison }) => comparison ?? []);
+
+/** What a model's regions are compared with. */
+export interface ModelPrior {
+  readonly distribution: RegionDistribution | null;
+  /** Area of a pixel of the predicted scale in pixels of the model's grid. */
+  readonly pixelRatio: number;
+}
+
+/** Chunks that take part in a ranking: resampling more would cost time and say no more. The latest are taken. */
+export const RANKED_CHUNKS = 400;
+
+/** @returns undefined when a model's package says nothing of its source's morphology. */
+export function rankingOf(
+  reports: readonly AgreementReport[],
+  priors: readonly ModelPrior[],
+): Ranking | undefined {
+  const parts = comparisonsOf(reports).slice(-RANKED_CHUNKS);
+  const candidates: Candidate[] = [];
+  for (const [k, { distribution, pixelRatio }] of priors.entries()) {
+    if (distribution === null) return undefined;
+    candidates.push({
+      prior: distribution,
+      pixelRatio,
+      chunks: parts.map(({ histograms }) => histograms[k]),
+    });
+  }
+  return rankModels(candidates, { agreements: parts.map(({ agreement }) => agreement) });
+}
