@@ -1,7 +1,7 @@
 import { LABELS_PER_CHUNK } from "./chunk_grid.js";
 import { type ChunkPieces, Component } from "./pieces.js";
 
-/** What became different since the changes were taken before; see `GraphChanges`. */
+/** See `GraphChanges`. */
 export interface ComponentChanges {
   readonly objects: number[];
   readonly gone: number[];

@@ -118,6 +118,8 @@ export function checkRuns(runs: LabelRuns, size: Vec3): void {
   if (!(Number.isInteger(count) && count >= 0 && count <= MAX_LABELS)) fail(`${count} labels`);
   const total = labels.length;
   if (starts.length !== total || ends.length !== total) fail("the arrays of the runs differ in length");
+  // Each label has a run. Said before anything is made for each label.
+  if (count > total) fail(`${count} labels in ${total} runs`);
   const rowCount = size[1] * size[2];
   if (rows.length !== rowCount + 1 || rows[0] !== 0 || rows[rowCount] !== total)
     fail(`${rows.length} row entries for ${rowCount} rows and ${total} runs`);

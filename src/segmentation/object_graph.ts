@@ -1,61 +1,22 @@
-import type { PieceMeasures } from "../morphology/object_types.js";
+import { ADDITIVE, type PieceMeasures } from "../morphology/object_types.js";
 import { boxSize } from "../volume/box.js";
-import type { Box, Vec3 } from "../volume/types.js";
+import type { Vec3 } from "../volume/types.js";
 import { ChunkGrid } from "./chunk_grid.js";
 import { Components } from "./components.js";
 import { directionsOf, opposite, touchingLabels } from "./faces.js";
 import { checkRuns, LabelRunsError, runsByteLength, voxelsOfLabels } from "./label_runs.js";
+import type {
+  GraphChanges,
+  GraphObject,
+  ObjectGraphOptions,
+  ObjectState,
+  Piece,
+  PlacedMeasures,
+} from "./object_graph_types.js";
 import { ChunkPieces, type Component } from "./pieces.js";
 import type { Connectivity, LabelRuns, PlacedRuns } from "./types.js";
 
-export interface ObjectGraphOptions {
-  readonly connectivity: Connectivity;
-  /** Voxels, x y z; the grid starts at voxel 0. */
-  readonly chunkSize: Vec3;
-  /** Of the volume, at the scale of the chunks. */
-  readonly bounds: Box;
-  /** Above this the runs of the chunks not touched for longest are dropped. */
-  readonly maximumBytes: number;
-}
-
-/** One label of one chunk. */
-export interface Piece {
-  readonly position: Vec3;
-  readonly label: number;
-}
-
-export interface GraphObject {
-  /** Smallest of the ids of its pieces. */
-  readonly id: number;
-  readonly voxels: number;
-  /** It goes up to a chunk within the volume that is not there: there may be more of it. */
-  readonly partial: boolean;
-  /** It touches the border of the volume. */
-  readonly border: boolean;
-  /** Its pieces, chunk by chunk. */
-  readonly pieces: readonly Piece[];
-}
-
-/** Sums of the pieces of an object in one chunk. */
-export interface PlacedMeasures {
-  /** First voxel of the chunk, the origin of the sums. */
-  readonly lower: Vec3;
-  readonly measures: PieceMeasures;
-  /** Those of the object: row label - 1. */
-  readonly labels: readonly number[];
-}
-
-/** What became different since the changes were taken before. */
-export interface GraphChanges {
-  /** Ids of objects that are new, or of which anything may have changed. */
-  readonly objects: readonly number[];
-  /** Ids that were once in `objects` and are no object's any more. */
-  readonly gone: readonly number[];
-  /** Those of `gone` that live on as (part of) another object, the largest part of one that fell apart. */
-  readonly renamed: readonly (readonly [from: number, to: number])[];
-  /** Chunks for which `mappingOf` would answer otherwise than it did last; none for which it was never asked. */
-  readonly chunks: readonly Vec3[];
-}
+export type { GraphChanges, GraphObject, ObjectGraphOptions, ObjectState, Piece, PlacedMeasures };
 
 /** About what a component and a piece in it cost in a JavaScript engine. */
 const COMPONENT_BYTES = 160;
@@ -67,7 +28,7 @@ const PIECE_BYTES = 16;
  *
  * Nodes are pieces (chunk, label); edges join pieces that are adjacent over the border between two chunks. The id of a piece is
  * chunk index * 2^20 + label (below 2^53), the id of an object the smallest of its pieces': it does not depend on the order of
- * chunks. Not for voxels of several threads at once; no call waits.
+ * chunks.
  */
 export class ObjectGraph {
   readonly grid: ChunkGrid;
@@ -135,14 +96,17 @@ export class ObjectGraph {
     const { count } = runs;
     if (
       measures !== undefined &&
-      (measures.count !== count || (count > 0 && measures.values.length % count > 0))
+      (measures.count !== count || measures.values.length !== count * ADDITIVE.length)
     )
       throw new LabelRunsError(
         `sums of ${measures.count} pieces for ${count} labels; compute the chunk again`,
       );
-    this.remove(position);
     const index = this.grid.indexOf(position);
     const chunk = new ChunkPieces(index, position, box, runs, measures, this.directions);
+    const empty = chunk.voxels.indexOf(0, 1);
+    if (empty > 0)
+      throw new LabelRunsError(`label ${empty} of a chunk has no voxel; compute the chunk again`);
+    this.remove(position);
     this.lookAround(chunk);
     this.chunks.set(index, chunk);
     this.components.add(chunk);
@@ -218,6 +182,12 @@ export class ObjectGraph {
   takeChanges(): GraphChanges {
     const { chunks, ...rest } = this.components.takeChanges();
     return { ...rest, chunks: chunks.map(({ position }) => position) };
+  }
+
+  /** An object without its pieces, whatever their number; undefined when no object has this id now. */
+  state(id: number): ObjectState | undefined {
+    const component = this.component(id);
+    return component && stateOf(component);
   }
 
   /** Undefined when no object has this id now. */
@@ -303,12 +273,12 @@ export class ObjectGraph {
     return component?.id === id ? component : undefined;
   }
 
-  private describe({ id, voxels, open, border, pieces }: Component): GraphObject {
-    const described = pieces.map((piece) => {
+  private describe(component: Component): GraphObject {
+    const pieces = component.pieces.map((piece) => {
       const chunk = this.components.chunkOf(piece)!;
       return { position: chunk.position, label: piece - chunk.firstId };
     });
-    return { id, voxels, partial: open > 0, border, pieces: described };
+    return { ...stateOf(component), pieces };
   }
 
   private byChunk(id: number): Map<ChunkPieces, number[]> | undefined {
@@ -356,4 +326,8 @@ export class ObjectGraph {
     this.recent.delete(chunk);
     this.recent.add(chunk);
   }
+}
+
+function stateOf({ id, voxels, open, border }: Component): ObjectState {
+  return { id, voxels, partial: open > 0, border };
 }

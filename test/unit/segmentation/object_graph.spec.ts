@@ -5,26 +5,12 @@ import { RunLabeller } from "../../../src/segmentation/runs.js";
 import type { Connectivity, LabelRuns } from "../../../src/segmentation/types.js";
 import { boxSize } from "../../../src/volume/box.js";
 import type { Box, Vec3 } from "../../../src/volume/types.js";
+import { generator } from "./random.js";
 
 const CASES = 1000;
 const ID_STEP = 2 ** 20;
 const ORIGIN: Vec3 = [0, 0, 0];
 
-/** Mulberry32: the cases are the same on every run. */
-function generator(seed: number) {
-  let state = seed >>> 0;
-  const next = () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-  return {
-    next,
-    below: (n: number) => Math.floor(next() * n),
-    pick: <T>(of: readonly T[]) => of[Math.floor(next() * of.length)],
-  };
-}
 type Random = ReturnType<typeof generator>;
 
 const index = ([x, y, z]: Vec3, [sx, sy]: Vec3) => x + sx * (y + sy * z);
