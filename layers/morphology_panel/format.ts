@@ -25,3 +25,13 @@ export function formatMilliseconds(value: number | undefined): string {
   if (value < 999.5) return `${Math.round(value)} ms`;
   return `${(value / 1000).toFixed(value < 99_950 ? 1 : 0)} s`;
 }
+
+/** A distance to the source, in its standard deviations. */
+export function formatDistance(value: number | undefined): string {
+  return value === undefined ? NONE : value.toFixed(2);
+}
+
+/** @param value µm². */
+export function formatArea(value: number | undefined): string {
+  return value === undefined ? NONE : `${Number(value.toPrecision(3))} µm²`;
+}

@@ -1,18 +1,18 @@
 import { throttle } from "lodash-es";
 import { SidePanel } from "neuroglancer/unstable/ui/side_panel.js";
 import type { Viewer } from "neuroglancer/unstable/viewer.js";
+import { MapView } from "../chunk_map/map_view.js";
+import { ChunkTint } from "../chunk_map/tint.js";
 import { element, setText } from "../mito_layer/dom.js";
 import { MitoUserLayer } from "../mito_layer/layer.js";
-import { ChunkTable, MAXIMUM_ROWS } from "./chunk_table.js";
-import { formatCount } from "./format.js";
-import { SolidityHistogram } from "./histogram.js";
-import type { MorphologyPanelState, Scope } from "./panel_state.js";
-import { chunkPrior } from "./prior.js";
-import { orderedRows, overview } from "./rows.js";
-import { SummaryView } from "./summary_view.js";
+import { ChunksView } from "./chunks_view.js";
+import { ObjectsView } from "./objects_view.js";
+import type { MorphologyPanelState, PanelTab } from "./panel_state.js";
+import "./style.css";
+import { TabStrip } from "./tabs.js";
 
-/** Reports arrive up to ten times a second; a person reads more slowly (ms). */
-const REFRESH_INTERVAL = 400;
+/** Layers come and go in bursts; the panel need not follow each change (ms). */
+const REFRESH_INTERVAL = 100;
 
 /** The prediction layers of a viewer, in the order of the layer bar. */
 export function mitoLayers(viewer: Viewer): MitoUserLayer[] {
@@ -22,21 +22,18 @@ export function mitoLayers(viewer: Viewer): MitoUserLayer[] {
 }
 
 /**
- * Morphology of what one layer predicts: the scope's numbers against the model's prior, a histogram, and a table of
- * chunks to jump to. It reads the layer's reports; nothing is computed here but sums.
+ * Morphology of what one layer predicts, in three tabs: its chunks in numbers against the model's source, a table of its objects, and a
+ * map of its chunks. Only the tab that is seen follows the layer.
  */
 export class MorphologyPanel extends SidePanel {
   private readonly layerSelect = element("select", { "aria-label": "Prediction layer" });
-  private readonly scopeSelect = element("select", { "aria-label": "Which chunks" });
   private readonly empty = element("p", { role: "status" });
-  private readonly content = element("div");
-  private readonly summary = new SummaryView();
-  private readonly histogram = new SolidityHistogram();
-  private readonly table: ChunkTable;
-  private readonly rest = element("p", { class: "mito-soft" });
+  private readonly content = element("div", { class: "mito-panel-content" });
+  private readonly views;
+  private readonly tabs: TabStrip<PanelTab>;
   private readonly refresh = throttle(() => this.update(), REFRESH_INTERVAL);
   private bound: MitoUserLayer | undefined;
-  private unbind: (() => void)[] = [];
+  private unbind: (() => void) | undefined;
 
   constructor(
     private readonly viewer: Viewer,
@@ -44,61 +41,68 @@ export class MorphologyPanel extends SidePanel {
   ) {
     super(viewer.sidePanelManager, state.location);
     this.addTitleBar({ title: "Morphology" });
-    this.table = new ChunkTable(state.order, {
-      onOrder: (order) => {
-        state.order = order;
+    this.views = {
+      chunks: this.registerDisposer(new ChunksView(state)),
+      objects: this.registerDisposer(new ObjectsView(state)),
+      map: this.registerDisposer(new MapView(state)),
+    };
+    const wrap = (view: { readonly element: HTMLElement }) =>
+      element("div", { class: "mito-tab-panel" }, view.element);
+    const panels = {
+      chunks: wrap(this.views.chunks),
+      objects: wrap(this.views.objects),
+      map: wrap(this.views.map),
+    };
+    this.tabs = new TabStrip<PanelTab>(
+      [
+        {
+          id: "chunks",
+          label: "Chunks",
+          title: "Numbers and distributions of the predicted chunks, against the model's source",
+          panel: panels.chunks,
+        },
+        {
+          id: "objects",
+          label: "Objects",
+          title: "Every mitochondrion with its measurements",
+          panel: panels.objects,
+        },
+        { id: "map", label: "Map", title: "Where in the volume the prediction is off", panel: panels.map },
+      ],
+      (tab) => {
+        state.tab.value = tab;
       },
-      onJump: (report) => this.bound?.goTo(report),
-    });
-    for (const [value, label] of [
-      ["view", "In view"],
-      ["all", "All that are kept"],
-    ])
-      this.scopeSelect.append(element("option", { value }, label));
-    this.scopeSelect.addEventListener("change", () => {
-      state.scope.value = this.scopeSelect.value as Scope;
-    });
+    );
     this.layerSelect.addEventListener("change", () => {
       state.layer.value = this.layerSelect.value;
     });
-    this.content.append(this.summary.element, this.histogram.element, this.table.element, this.rest);
+    this.content.append(panels.chunks, panels.objects, panels.map);
     this.addBody(
       element(
         "div",
         { class: "mito-panel" },
-        element("div", { class: "mito-panel-head" }, this.layerSelect, this.scopeSelect),
+        element("div", { class: "mito-panel-head" }, this.tabs.element, this.layerSelect),
         this.empty,
         this.content,
       ),
     );
     this.registerDisposer(() => this.refresh.cancel());
-    this.registerDisposer(() => this.release());
+    this.registerDisposer(() => this.unbind?.());
     this.registerDisposer(viewer.layerManager.layersChanged.add(this.refresh));
     this.registerDisposer(viewer.layerManager.specificationChanged.add(this.refresh));
-    this.registerDisposer(state.changed.add(this.refresh));
+    this.registerDisposer(state.layer.changed.add(this.refresh));
+    this.registerDisposer(state.tab.changed.add(() => this.update()));
     this.update();
   }
 
-  private release(): void {
-    for (const stop of this.unbind) stop();
-    this.unbind = [];
-    this.bound = undefined;
-  }
-
-  /** Follows the reports of `layer` and of whatever source it loads. */
+  /** Follows whatever source the layer loads. */
   private follow(layer: MitoUserLayer | undefined): void {
-    if (layer === this.bound) return;
-    this.release();
-    this.bound = layer;
-    if (layer === undefined) return;
-    let stop: (() => void) | undefined;
-    const bind = () => {
-      stop?.();
-      stop = layer.mito.value?.results.changed.add(this.refresh);
-      this.refresh();
-    };
-    this.unbind = [layer.mito.changed.add(bind), () => stop?.()];
-    bind();
+    if (layer !== this.bound) {
+      this.unbind?.();
+      this.bound = layer;
+      this.unbind = layer?.mito.changed.add(this.refresh);
+    }
+    for (const view of Object.values(this.views)) view.follow(layer);
   }
 
   private update(): void {
@@ -108,33 +112,20 @@ export class MorphologyPanel extends SidePanel {
     const wanted = layers.find(({ managedLayer }) => managedLayer.name === state.layer.value) ?? layers.at(0);
     this.showLayers(layers, wanted);
     this.follow(wanted);
-    if (this.scopeSelect.value !== state.scope.value) this.scopeSelect.value = state.scope.value;
-    const mito = wanted?.mito.value;
-    this.content.hidden = mito === undefined;
-    if (mito === undefined) {
-      const text =
-        layers.length === 0
-          ? "No prediction layer. Add one to an image layer with the button “Predict” above (key: u)."
-          : "The prediction's source is not loaded.";
-      setText(this.empty, text);
-      return;
-    }
-    const reports = state.scope.value === "view" ? mito.results.inView() : mito.results.all();
+    const loaded = wanted?.mito.value !== undefined;
+    const tab = state.tab.value;
+    this.tabs.show(tab);
+    for (const [id, view] of Object.entries(this.views)) view.setVisible(loaded && id === tab);
+    this.content.hidden = !loaded;
     setText(
       this.empty,
-      reports.length > 0
+      loaded
         ? ""
-        : state.scope.value === "view"
-          ? "No chunk in view is computed yet. Zoomed out, nothing is computed."
-          : "No chunk is computed yet.",
+        : layers.length === 0
+          ? "No prediction layer. Add one to an image layer with the button “Predict” above (key: u)."
+          : "The prediction's source is not loaded.",
     );
-    const prior = chunkPrior(mito.model.config.prior);
-    const total = overview(reports);
-    this.summary.update(total, prior, mito.status.value.backend ?? "");
-    this.histogram.update(total.summary.solidityHistogram, prior?.solidity ?? null);
-    this.table.update(orderedRows(reports, prior, state.order, MAXIMUM_ROWS));
-    const hidden = reports.length - MAXIMUM_ROWS;
-    setText(this.rest, hidden > 0 ? `${formatCount(hidden)} more chunks: sort to bring others up.` : "");
+    this.empty.hidden = loaded;
   }
 
   private showLayers(layers: readonly MitoUserLayer[], shown: MitoUserLayer | undefined): void {
@@ -148,7 +139,10 @@ export class MorphologyPanel extends SidePanel {
   }
 }
 
-/** Gives the viewer the panel, its place in the state, the action "toggle-morphology-panel" and the key m. */
+/**
+ * Gives the viewer the panel and the map's tint, their place in the state, and the actions "toggle-morphology-panel" (key m) and
+ * "toggle-chunk-tint" (key k).
+ */
 export function addMorphologyPanel(viewer: Viewer, state: MorphologyPanelState): void {
   viewer.state.add("morphologyPanel", state);
   viewer.registerDisposer(
@@ -157,8 +151,11 @@ export function addMorphologyPanel(viewer: Viewer, state: MorphologyPanelState):
       makePanel: () => new MorphologyPanel(viewer, state),
     }),
   );
+  viewer.registerDisposer(new ChunkTint(viewer, () => mitoLayers(viewer), state));
   viewer.inputEventBindings.global.set("keym", "toggle-morphology-panel");
   viewer.bindAction("toggle-morphology-panel", () => {
     state.location.visible = !state.location.visible;
   });
+  viewer.inputEventBindings.global.set("keyk", "toggle-chunk-tint");
+  viewer.bindAction("toggle-chunk-tint", () => state.tint.toggle());
 }

@@ -1,12 +1,15 @@
 import type { MorphologySummary } from "../../src/morphology/types.js";
 import { element, setText } from "../mito_layer/dom.js";
 import {
+  formatArea,
   formatCount,
   formatDifference,
+  formatDistance,
   formatMilliseconds,
   formatPercent,
   formatSolidity,
 } from "./format.js";
+import { farthestTerm, regionDistance, type SourceRegions } from "./prior.js";
 import type { Overview } from "./rows.js";
 
 const ENTRIES = [
@@ -18,6 +21,12 @@ const ENTRIES = [
     "Mean solidity",
     "Region area / convex area, a region being one object in one slice (over 10 pixels)",
   ],
+  [
+    "distance",
+    "Distance to source",
+    "Of the regions' solidity, area, eccentricity and number from those of the model's source, in standard deviations there: 0 is alike, 10 is the most",
+  ],
+  ["area", "Mean area", "Of a region: one object in one slice"],
   ["time", "Forward pass", "Median for a chunk that was computed"],
   ["cached", "From cache", "Chunks that needed no forward pass"],
 ] as const;
@@ -40,8 +49,9 @@ export class SummaryView {
   }
 
   update(
-    { summary, measured, forward, cached, failed }: Overview,
+    { summary, measured, forward, cached, failed, histogram }: Overview,
     prior: MorphologySummary | null,
+    source: SourceRegions,
     engine: string,
   ): void {
     const solidity = summary.regions === 0 ? undefined : summary.solidity;
@@ -64,6 +74,23 @@ export class SummaryView {
         : solidity === undefined
           ? `prior ${formatSolidity(prior.solidity)}`
           : `prior ${formatSolidity(prior.solidity)} (${formatDifference(solidity - prior.solidity)})`,
+    );
+    const distance = measured === 0 ? undefined : regionDistance(histogram, source);
+    this.write(
+      "distance",
+      formatDistance(distance?.distance),
+      source.distribution === null
+        ? "source's distributions not known"
+        : distance === undefined
+          ? ""
+          : farthestTerm(distance),
+    );
+    this.write(
+      "area",
+      solidity === undefined
+        ? formatArea(undefined)
+        : formatArea(summary.area * source.pixelRatio * source.pixelArea),
+      prior === null ? "prior not known" : `prior ${formatArea(prior.area * source.priorPixelArea)}`,
     );
     this.write("time", formatMilliseconds(forward), engine);
     this.write("cached", formatCount(cached), "");

@@ -23,15 +23,21 @@ const plain = (heading: string, digits: number): ColumnDisplay => ({ heading, un
 const length = (heading: string): ColumnDisplay => ({ heading, unit: "µm", factor: 1e-3, digits: 3 });
 const area = (heading: string): ColumnDisplay => ({ heading, unit: "µm²", factor: 1e-6, digits: 3 });
 const degrees = (heading: string): ColumnDisplay => ({ heading, unit: "°", factor: 1, digits: 0 });
-const place = (heading: string): ColumnDisplay => ({ heading, unit: "µm", factor: 1e-3, digits: 2 });
+/** Places stay voxels of the predicted scale: what a person types to go there. */
+const place = (heading: string, digits = 0): ColumnDisplay => ({
+  heading,
+  unit: "voxels",
+  factor: 1,
+  digits,
+});
 
 /** Units here are those of `OBJECT_COLUMNS` times `factor`; checked by a test. */
 export const COLUMN_DISPLAY: Readonly<Record<ObjectColumnId, ColumnDisplay>> = {
   voxels: { heading: "Voxels", unit: "", factor: 1, digits: 0 },
   volume: { heading: "Volume", unit: "µm³", factor: 1e-9, digits: 4 },
-  centroidX: place("Centre x"),
-  centroidY: place("Centre y"),
-  centroidZ: place("Centre z"),
+  centroidX: place("Centre x", 1),
+  centroidY: place("Centre y", 1),
+  centroidZ: place("Centre z", 1),
   lowerX: place("From x"),
   lowerY: place("From y"),
   lowerZ: place("From z"),

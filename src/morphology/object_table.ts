@@ -6,6 +6,8 @@ const COLUMN = Object.fromEntries(OBJECT_COLUMN_IDS.map((id, at) => [id, at])) a
   number
 >;
 
+export type ObjectSnapshot = Omit<ObjectRows, "gone">;
+
 /** The objects of one source as columns in one array: 300 bytes an object, rows found by id. */
 export class ObjectTable {
   private values = new Float64Array(0);
@@ -61,6 +63,15 @@ export class ObjectTable {
   /** A copy of the ids, in the order of the rows. */
   ids(): Float64Array<ArrayBuffer> {
     return this.idsOf.slice(0, this.rows);
+  }
+
+  /** A copy of everything in the order of the rows, which no later change touches: `OBJECT_COLUMN_IDS.length` values a row. */
+  snapshot(): ObjectSnapshot {
+    return {
+      ids: this.ids(),
+      flags: this.flagsOf.slice(0, this.rows),
+      values: this.values.slice(0, this.rows * WIDTH),
+    };
   }
 
   private rowFor(id: number): number {

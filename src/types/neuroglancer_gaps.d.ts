@@ -232,6 +232,31 @@ declare module "neuroglancer/unstable/sliceview/frontend.js" {
   export * from "#src/sliceview/frontend.js";
 }
 
+declare module "#src/mesh/backend.js" {
+  import type { Chunk } from "neuroglancer/unstable/chunk_manager/backend.js";
+  import { ChunkSource } from "neuroglancer/unstable/chunk_manager/backend.js";
+
+  export class ManifestChunk extends Chunk {
+    objectId: bigint;
+    fragmentIds: string[] | null | undefined;
+  }
+  export class FragmentChunk extends Chunk {
+    manifestChunk: ManifestChunk | null;
+    fragmentId: string | null;
+  }
+  export class MeshSource extends ChunkSource {
+    download(chunk: ManifestChunk, signal: AbortSignal): Promise<void>;
+    downloadFragment(chunk: FragmentChunk, signal: AbortSignal): Promise<void>;
+  }
+  export function assignMeshFragmentData(
+    chunk: FragmentChunk,
+    data: { vertexPositions: Float32Array; indices: Uint32Array },
+  ): void;
+}
+declare module "neuroglancer/unstable/mesh/backend.js" {
+  export * from "#src/mesh/backend.js";
+}
+
 declare module "#src/layer/segmentation/index.js" {
   import type { ManagedUserLayer } from "neuroglancer/unstable/layer/index.js";
   import { UserLayer } from "neuroglancer/unstable/layer/index.js";
@@ -240,8 +265,10 @@ declare module "#src/layer/segmentation/index.js" {
   import type { TrackableAlphaValue } from "neuroglancer/unstable/trackable_alpha.js";
   import type { TrackableBoolean } from "neuroglancer/unstable/trackable_boolean.js";
   import type { WatchableValue, WatchableValueInterface } from "neuroglancer/unstable/trackable_value.js";
+  import type { Uint64Map } from "neuroglancer/unstable/uint64_map.js";
   import type { Uint64OrderedSet } from "neuroglancer/unstable/uint64_ordered_set.js";
   import type { Uint64Set } from "neuroglancer/unstable/uint64_set.js";
+  import type { NullaryReadonlySignal } from "neuroglancer/unstable/util/signal.js";
 
   export interface SegmentationUserLayerGroupState {
     visibleSegments: Uint64Set;
@@ -258,13 +285,31 @@ declare module "#src/layer/segmentation/index.js" {
         hasSelectedSegment: boolean;
         selectedSegment: bigint;
         baseValue: bigint | undefined;
+        changed: NullaryReadonlySignal;
+        set(value: bigint | null): void;
       };
       ignoreNullVisibleSet: TrackableBoolean;
       selectedAlpha: TrackableAlphaValue;
       notSelectedAlpha: TrackableAlphaValue;
+      segmentStatedColors: { readonly value: Uint64Map };
     };
+    selectSegment(id: bigint, pin: boolean | "toggle"): void;
   }
 }
 declare module "neuroglancer/unstable/layer/segmentation/index.js" {
   export * from "#src/layer/segmentation/index.js";
+}
+
+declare module "#src/segmentation_display_state/frontend.js" {
+  import type { SegmentationUserLayer } from "neuroglancer/unstable/layer/segmentation/index.js";
+  import type { vec3 } from "neuroglancer/unstable/util/geom.js";
+
+  /** Red, green, blue 0..1, in an array that the next call writes over. */
+  export function getBaseObjectColor(
+    displayState: SegmentationUserLayer["displayState"],
+    objectId: bigint,
+  ): vec3;
+}
+declare module "neuroglancer/unstable/segmentation_display_state/frontend.js" {
+  export * from "#src/segmentation_display_state/frontend.js";
 }

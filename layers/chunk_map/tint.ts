@@ -1,0 +1,68 @@
+import { RefCounted } from "neuroglancer/unstable/util/disposable.js";
+import type { Viewer } from "neuroglancer/unstable/viewer.js";
+import type { MitoUserLayer } from "../mito_layer/layer.js";
+import type { MorphologyPanelState } from "../morphology_panel/panel_state.js";
+import { ChunkValues } from "./chunk_values.js";
+import { chunkMetric } from "./metrics.js";
+import { TintLayer, tintBoxes } from "./tint_layer.js";
+
+/** The tint of one prediction layer, in every view that shows the layer. */
+class LayerTint extends RefCounted {
+  readonly values: ChunkValues;
+
+  constructor(viewer: Viewer, layer: MitoUserLayer, state: MorphologyPanelState) {
+    super();
+    const values = this.registerDisposer(new ChunkValues(layer, chunkMetric(state.metric.value)));
+    this.values = values;
+    const tint = new TintLayer(viewer.display.gl, () => layer.placement());
+    this.registerDisposer(layer.addRenderLayer(tint));
+    const show = () =>
+      tint.setBoxes(
+        values.value === undefined
+          ? { count: 0, corners: new Float32Array(0), colours: new Uint8Array(0) }
+          : tintBoxes(values.value),
+      );
+    this.registerDisposer(values.changed.add(show));
+    show();
+  }
+}
+
+/**
+ * Tints the chunks of all prediction layers by the map's metric while the state says so: side by side, each view then shows where its
+ * own model is off.
+ */
+export class ChunkTint extends RefCounted {
+  private readonly tints = new Map<MitoUserLayer, LayerTint>();
+
+  constructor(
+    private readonly viewer: Viewer,
+    private readonly layers: () => readonly MitoUserLayer[],
+    private readonly state: MorphologyPanelState,
+  ) {
+    super();
+    const update = () => this.update();
+    this.registerDisposer(viewer.layerManager.layersChanged.add(update));
+    this.registerDisposer(state.tint.changed.add(update));
+    this.registerDisposer(
+      state.metric.changed.add(() => {
+        for (const { values } of this.tints.values()) values.setMetric(chunkMetric(state.metric.value));
+      }),
+    );
+    this.registerDisposer(() => {
+      for (const layer of [...this.tints.keys()]) this.drop(layer);
+    });
+    update();
+  }
+
+  private update(): void {
+    const wanted = new Set(this.state.tint.value ? this.layers() : []);
+    for (const layer of [...this.tints.keys()]) if (!wanted.has(layer)) this.drop(layer);
+    for (const layer of wanted)
+      if (!this.tints.has(layer)) this.tints.set(layer, new LayerTint(this.viewer, layer, this.state));
+  }
+
+  private drop(layer: MitoUserLayer): void {
+    this.tints.get(layer)?.dispose();
+    this.tints.delete(layer);
+  }
+}
