@@ -24,8 +24,6 @@ export interface Comparison {
   /** Name of the prediction layer whose volume and settings are taken. */
   readonly layer: string;
   readonly models: readonly { readonly id: string; readonly label: string }[];
-  /** A panel that shows where they agree. */
-  readonly agreement: boolean;
 }
 
 /** First of a layer's sources that is a prediction (or, by `test`, something else). */
@@ -98,22 +96,20 @@ export function arrangeComparison(state: ViewerJson, comparison: Comparison): Vi
     layout: planeOf(state.layout),
   });
   const panels = chosen.map((name, k) => panel([...images, ...(k === 0 ? others : []), name]));
-  if (comparison.agreement) {
-    const name = uniqueName("agreement", taken);
-    const { head, query } = splitPrediction(url);
-    const { model: _model, ...rest } = parseMitoQuery(query);
-    const ids = comparison.models.map(({ id }) => id);
-    const own: AgreementQuery = { models: ids, rest };
-    arranged.push({
-      type: "image",
-      name,
-      source: withUrl(base.source, url, agreementUrl(head, own)),
-      shader: agreementShader(ids.length),
-      opacity: 1,
-      blend: "default",
-    });
-    panels.push(panel([...images, name]));
-  }
+  const name = uniqueName("agreement", taken);
+  const { head, query } = splitPrediction(url);
+  const { model: _model, ...rest } = parseMitoQuery(query);
+  const ids = comparison.models.map(({ id }) => id);
+  const own: AgreementQuery = { models: ids, rest };
+  arranged.push({
+    type: "image",
+    name,
+    source: withUrl(base.source, url, agreementUrl(head, own)),
+    shader: agreementShader(ids.length),
+    opacity: 1,
+    blend: "default",
+  });
+  panels.push(panel([...images, name]));
   return {
     ...state,
     layers: arranged,

@@ -9,7 +9,7 @@ import {
 } from "neuroglancer/unstable/sliceview/volume/base.js";
 import { MultiscaleVolumeChunkSource } from "neuroglancer/unstable/sliceview/volume/frontend.js";
 import { NullarySignal } from "neuroglancer/unstable/util/signal.js";
-import { type RPC, registerRPC } from "neuroglancer/unstable/worker_rpc.js";
+import { type RPC, registerRPC, type SharedObject } from "neuroglancer/unstable/worker_rpc.js";
 import type { LabelSettings } from "../../src/segmentation/types.js";
 import type { Vec3 } from "../../src/volume/types.js";
 import {
@@ -38,7 +38,7 @@ const KEPT = 20_000;
 /** A segmentation that models are scored against, as the page hands it to the chunk worker. */
 export interface Reference extends ReferencePlacement {
   readonly name: string;
-  readonly source: { addCounterpartRef(): { id: number; gen: number } };
+  readonly source: Pick<SharedObject, "addCounterpartRef">;
 }
 
 let instances = 0;
@@ -187,7 +187,8 @@ export class AgreementSource extends AgreementBase {
           dims: reference.dims,
           scale: reference.scale,
           offset: reference.offset,
-          source: reference.source.addCounterpartRef(),
+          // A chunk source that is shown has an id.
+          source: reference.source.addCounterpartRef() as { id: number; gen: number },
         },
       }),
     } satisfies SetReference);

@@ -22,7 +22,7 @@ export interface Placement {
 }
 
 /** Rows of the affine map voxels -> view coordinates for the three that the volume lies along, in the order of the names. */
-function rowsOf({ voxelToModel, modelToLayer, rank, viewToLayer }: Placement) {
+export function affineOf({ voxelToModel, modelToLayer, rank, viewToLayer }: Placement) {
   const stride = rank + 1;
   const rows: { view: number; linear: number[]; offset: number }[] = [];
   viewToLayer.forEach((layerDim, view) => {
@@ -61,12 +61,12 @@ function solve(rows: readonly (readonly number[])[], values: readonly number[]):
 
 /** Names of the view's coordinates along which the volume lies: what a typed box is made of. */
 export function regionNames(placement: Placement): string[] {
-  return rowsOf(placement).map(({ view }) => placement.names[view]);
+  return affineOf(placement).map(({ view }) => placement.names[view]);
 }
 
 /** The voxel at a position of the view. @throws RegionError where the layer does not lie in three of its axes. */
 export function voxelAt(placement: Placement, position: ArrayLike<number>): Vec3 {
-  const rows = rowsOf(placement);
+  const rows = affineOf(placement);
   return solve(
     rows.map(({ linear }) => linear),
     rows.map(({ view, offset }) => position[view] - offset),
@@ -75,7 +75,7 @@ export function voxelAt(placement: Placement, position: ArrayLike<number>): Vec3
 
 /** Voxels of a box in the view's coordinates, rounded outwards. */
 export function voxelBox(placement: Placement, ranges: readonly (readonly [number, number])[]): Box {
-  const rows = rowsOf(placement);
+  const rows = affineOf(placement);
   const corner = (pick: (i: number) => number) => {
     const position: number[] = [];
     rows.forEach(({ view }, i) => {
@@ -93,7 +93,7 @@ export function voxelBox(placement: Placement, ranges: readonly (readonly [numbe
 
 /** The reverse of `voxelBox`: ranges in the view's coordinates that hold a box of voxels. */
 export function viewRanges(placement: Placement, { lower, upper }: Box): [number, number][] {
-  return rowsOf(placement).map(({ linear, offset }) => {
+  return affineOf(placement).map(({ linear, offset }) => {
     const ends = linear.map((value, axis) => [value * lower[axis], value * upper[axis]]);
     const least = ends.reduce((sum, pair) => sum + Math.min(...pair), offset);
     const most = ends.reduce((sum, pair) => sum + Math.max(...pair), offset);

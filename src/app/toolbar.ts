@@ -35,8 +35,18 @@ function bindKeys(viewer: Viewer, openStartPage: () => void): void {
   }
 }
 
+export interface ToolbarActions {
+  openStartPage(): void;
+  /** Asks for models to compare, or shows the comparison that is open. */
+  compare(): void;
+}
+
 /** Puts our buttons at the left of Neuroglancer's top row and binds our keys. */
-export function addToolbar(viewer: Viewer, panel: MorphologyPanelState, openStartPage: () => void): void {
+export function addToolbar(
+  viewer: Viewer,
+  panel: MorphologyPanelState,
+  { openStartPage, compare }: ToolbarActions,
+): void {
   bindKeys(viewer, openStartPage);
   const morphology = element(
     "button",
@@ -68,6 +78,15 @@ export function addToolbar(viewer: Viewer, panel: MorphologyPanelState, openStar
         onclick: () => void askForPrediction(viewer),
       },
       "Predict…",
+    ),
+    element(
+      "button",
+      {
+        type: "button",
+        title: "See 2 to 4 models side by side, and which looks right (c)",
+        onclick: compare,
+      },
+      "Compare…",
     ),
     morphology,
   );

@@ -15,6 +15,7 @@ import { Viewer } from "neuroglancer/unstable/viewer.js";
 import "../../layers/mito/register.js";
 import "../../layers/mito_layer/register.js";
 import "../../layers/phantom_kvstore.js";
+import { addComparison } from "../../layers/comparison/register.js";
 import { addMorphologyPanel } from "../../layers/morphology_panel/panel.js";
 import { MorphologyPanelState } from "../../layers/morphology_panel/panel_state.js";
 import { makeDataContext } from "./data_context.js";
@@ -34,7 +35,8 @@ export function startViewer(target: HTMLElement, openStartPage: () => void): Vie
   setDefaultInputEventBindings(viewer.inputEventBindings);
   const morphology = new MorphologyPanelState();
   addMorphologyPanel(viewer, morphology);
-  addToolbar(viewer, morphology, openStartPage);
+  const compare = addComparison(viewer);
+  addToolbar(viewer, morphology, { openStartPage, compare });
   viewer.registerDisposer(new SourceErrorMessages(viewer));
   bindState(viewer);
   viewer.registerDisposer(bindTitle(viewer.title));
