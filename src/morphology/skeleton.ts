@@ -59,8 +59,9 @@ export function skeletonReduction(size: Vec3, voxelSize: Vec3, limit = SKELETON_
  * - length: the distances of the centres of touching voxels, added; within a junction along its minimum spanning tree, so that
  *   the triangles of its voxels are not counted as lines.
  *
- * One voxel, and anything that thins to one (a ball), has length 0 and no branch; no foreground neither. Compared with a smooth
- * line a digital one is up to 8 % longer, and ends are up to the object's radius short.
+ * One voxel, and anything that thins to one, has length 0 and no branch; no foreground neither. A ball thins to one or two voxels. Compared
+ * with a smooth line a digital one is up to 8 % longer in the plane of two axes, and at each end it is short of as many voxels as the object is thick
+ * from surface to middle.
  *
  * A box of more than SKELETON_VOXELS is made smaller first, by the factors of `skeletonReduction`; a block is foreground when any of its voxels is
  * (thin parts stay connected, gaps and tunnels of less than a block close).

@@ -18,7 +18,7 @@ export interface FilledHoles {
 export function fillHoles(mask: Uint8Array, size: Vec3): FilledHoles {
   boxVoxels(size, mask);
   const [width, height, depth] = size;
-  const filled = Uint8Array.from(mask, (value) => (value === 0 ? 0 : 1));
+  const filled = binary(mask);
   const background = new Background(width, height);
   for (let z = 0; z < depth; ++z) background.add(mask, z * width * height, 1, width);
   return { mask: filled, filled: background.fill(filled, 0, 1, width, width * height, true) };
@@ -34,7 +34,7 @@ export function fillHolesInSlices(mask: Uint8Array, size: Vec3, axis: 0 | 1 | 2 
   boxVoxels(size, mask);
   const strides = [1, size[0], size[0] * size[1]];
   const [u, v] = [0, 1, 2].filter((other) => other !== axis);
-  const filled = Uint8Array.from(mask, (value) => (value === 0 ? 0 : 1));
+  const filled = binary(mask);
   let count = 0;
   const background = new Background(size[u], size[v]);
   for (let n = 0; n < size[axis]; ++n) {
@@ -44,6 +44,12 @@ export function fillHolesInSlices(mask: Uint8Array, size: Vec3, axis: 0 | 1 | 2 
     count += background.fill(filled, from, strides[u], strides[v], 0, false);
   }
   return { mask: filled, filled: count };
+}
+
+function binary(mask: Uint8Array): Uint8Array {
+  const ones = new Uint8Array(mask.length);
+  for (let at = 0; at < mask.length; ++at) ones[at] = mask[at] === 0 ? 0 : 1;
+  return ones;
 }
 
 /** Components of the background of slices, as runs. */

@@ -17,10 +17,11 @@ export interface WatershedOptions {
  * going from low to high values of the landscape (Meyer 1991, "Un algorithme optimal pour la ligne de partage des eaux"; as
  * skimage.segmentation.watershed without a line between the parts).
  *
- * A voxel takes its label when the first labelled neighbour comes out of the queue. The queue gives the voxels by value, equal ones
- * in the order in which they came in: markers in scan order, then neighbours in the order of their distance (faces, edges,
- * corners), within it in scan order. So the result depends on the voxels alone, neither on the values of the labels nor on who set them in
- * which order. (scikit-image leaves the order of markers of one value open.)
+ * The queue gives voxels by level, equal ones in the order in which they came in; a voxel's level is its value, or that of the flood that
+ * reached it where that is higher. First the markers come in, in scan order. A voxel that comes out labels its neighbours without
+ * a label and puts them in, in the order of their distance (faces, edges, corners), within it in scan order. So the result depends on the
+ * voxels alone, neither on the values of the labels nor on who set them in which order. It is that of scikit-image 0.26, which
+ * leaves open only the order of markers of one value.
  *
  * Voxels of the mask that no marker reaches stay 0; so do markers outside of the mask. Bytes are flooded with a queue of 256
  * buckets (linear in the voxels), floats with a heap.
@@ -121,13 +122,12 @@ export class Neighbours {
   }
 }
 
-/** Voxels by their byte, equal ones first in, first out. Each voxel comes in once. */
+/** Voxels by their level, equal ones first in, first out. Each voxel comes in once, at the level of the one that came out last at least. */
 class BucketQueue {
   private readonly heads = new Int32Array(256).fill(-1);
   private readonly tails = new Int32Array(256);
   private readonly next: Int32Array;
-  /** No voxel is in a bucket before this one. */
-  private lowest = 256;
+  private level = 0;
   private readonly flip: number;
 
   constructor(
@@ -139,31 +139,31 @@ class BucketQueue {
   }
 
   push(at: number): void {
-    const bucket = this.values[at] ^ this.flip;
+    const bucket = Math.max(this.values[at] ^ this.flip, this.level);
     this.next[at] = -1;
     if (this.heads[bucket] < 0) this.heads[bucket] = at;
     else this.next[this.tails[bucket]] = at;
     this.tails[bucket] = at;
-    if (bucket < this.lowest) this.lowest = bucket;
   }
 
   /** -1 when there is none left. */
   pop(): number {
-    while (this.lowest < 256 && this.heads[this.lowest] < 0) ++this.lowest;
-    if (this.lowest === 256) return -1;
-    const at = this.heads[this.lowest];
-    this.heads[this.lowest] = this.next[at];
+    while (this.level < 256 && this.heads[this.level] < 0) ++this.level;
+    if (this.level === 256) return -1;
+    const at = this.heads[this.level];
+    this.heads[this.level] = this.next[at];
     return at;
   }
 }
 
-/** Voxels by their value, equal ones first in, first out: a binary heap of (value, age). */
+/** The same for floats: a binary heap of (level, age). */
 class HeapQueue {
   private keys = new Float32Array(1024);
   private ages = new Uint32Array(1024);
   private voxels = new Int32Array(1024);
   private count = 0;
   private age = 0;
+  private level = -Infinity;
   private readonly sign: number;
 
   constructor(
@@ -176,7 +176,7 @@ class HeapQueue {
   push(at: number): void {
     if (this.count === this.keys.length) this.grow();
     const { keys, ages, voxels } = this;
-    const key = this.values[at] * this.sign;
+    const key = Math.max(this.values[at] * this.sign, this.level);
     let hole = this.count++;
     // The newest goes behind all of its value.
     while (hole > 0) {
@@ -197,6 +197,7 @@ class HeapQueue {
     if (this.count === 0) return -1;
     const { keys, ages, voxels } = this;
     const first = voxels[0];
+    this.level = keys[0];
     const last = --this.count;
     const key = keys[last];
     const age = ages[last];
