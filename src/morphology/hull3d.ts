@@ -56,38 +56,96 @@ export function hullCorners({ size, first, last }: ConvexRows): HullCorners {
 }
 
 /**
- * Hull of the octahedra of voxels that are given as first and last column of each row. Only those at corners of the hull of their
- * slice can be corners of the whole; they are found first.
+ * Hull of the octahedra of voxels that are given as first and last column of each row. A corner of it belongs to a voxel that is a
+ * corner of the hull of its slice, and so along the other axes: the others are left out first, in time that grows with the rows only.
  */
 function hullOf(size: Vec3, endsOf: (row: number) => readonly [number, number] | null) {
   const [, height, depth] = size;
-  const points: number[] = [];
-  const chain: number[] = [];
+  let voxels: number[] = [];
   for (let slice = 0; slice < depth; ++slice) {
-    // Left ends, then right ends mirrored: the convex chain under them.
-    for (const sign of [1, -1]) {
-      chain.length = 0;
-      for (let row = 0; row < height; ++row) {
-        const ends = endsOf(row + height * slice);
-        if (ends === null) continue;
-        const x = sign === 1 ? ends[0] : -ends[1];
-        for (let at = chain.length; at > 3; at -= 2) {
-          const x0 = chain[at - 4];
-          const y0 = chain[at - 3];
-          // The corner between stays when it lies strictly below the line from the one before to the new one.
-          if ((chain[at - 2] - x0) * (row - y0) < (x - x0) * (chain[at - 1] - y0)) break;
-          chain.length -= 2;
-        }
-        chain.push(x, row);
-      }
-      for (let i = 0; i < chain.length; i += 2) {
-        const [x, y, z] = [2 * sign * chain[i] + 2, 2 * chain[i + 1] + 2, 2 * slice + 2];
-        points.push(x - 1, y, z, x + 1, y, z, x, y - 1, z, x, y + 1, z, x, y, z - 1, x, y, z + 1);
-      }
+    const left: number[] = [];
+    const right: number[] = [];
+    for (let row = 0; row < height; ++row) {
+      const ends = endsOf(row + height * slice);
+      if (ends === null) continue;
+      left.push(ends[0], row);
+      right.push(-ends[1], row);
+    }
+    for (const [x, y] of lowerChain(left)) voxels.push(x, y, slice);
+    for (const [x, y] of lowerChain(right)) voxels.push(-x, y, slice);
+  }
+  voxels = cornersOfPlanes(voxels, 1, 0, 2);
+  voxels = cornersOfPlanes(voxels, 0, 1, 2);
+  const points = new Int32Array(6 * voxels.length);
+  for (let i = 0; i < voxels.length; i += 3) {
+    for (let corner = 0; corner < 6; ++corner) {
+      const at = 6 * i + 3 * corner;
+      for (let axis = 0; axis < 3; ++axis) points[at + axis] = 2 * voxels[i + axis] + 2;
+      points[at + (corner >> 1)] += corner % 2 === 0 ? -1 : 1;
     }
   }
-  const all = Int32Array.from(points);
-  return { points: all, hull: new Quickhull(all) };
+  return { points, hull: new Quickhull(points) };
+}
+
+/** Those voxels (x, y, z of each) that are corners of the convex hull of the voxels of their plane across axis `plane`. */
+function cornersOfPlanes(voxels: readonly number[], plane: number, u: number, v: number): number[] {
+  // Coordinates have 14 bits: a key holds all three, and sorts by plane, then v, then u.
+  const SHIFT = 2 ** 14;
+  const keys = new Float64Array(voxels.length / 3);
+  for (let i = 0; i < keys.length; ++i) {
+    keys[i] = (voxels[3 * i + plane] * SHIFT + voxels[3 * i + v]) * SHIFT + voxels[3 * i + u];
+  }
+  keys.sort();
+  const corners: number[] = [];
+  const left: number[] = [];
+  const right: number[] = [];
+  const finish = (at: number) => {
+    const found: [number, number][] = [
+      ...lowerChain(left),
+      ...[...lowerChain(right)].map(([a, b]): [number, number] => [-a, b]),
+    ];
+    for (const [a, b] of found) {
+      const voxel = [0, 0, 0];
+      voxel[plane] = at;
+      voxel[u] = a;
+      voxel[v] = b;
+      corners.push(...voxel);
+    }
+    left.length = 0;
+    right.length = 0;
+  };
+  let current = -1;
+  for (const key of keys) {
+    const at = Math.floor(key / SHIFT ** 2);
+    const b = Math.floor(key / SHIFT) % SHIFT;
+    const a = key % SHIFT;
+    if (at !== current && current >= 0) finish(current);
+    current = at;
+    if (left.at(-1) !== b || left.length === 0) {
+      left.push(a, b);
+      right.push(-a, b);
+    } else right[right.length - 2] = -a;
+  }
+  if (current >= 0) finish(current);
+  return corners;
+}
+
+/** Corners of the convex chain under values at ascending places; `points` are value and place of each. */
+function* lowerChain(points: readonly number[]): Generator<[number, number]> {
+  const chain: number[] = [];
+  for (let i = 0; i < points.length; i += 2) {
+    const x = points[i];
+    const y = points[i + 1];
+    for (let at = chain.length; at > 3; at -= 2) {
+      const x0 = chain[at - 4];
+      const y0 = chain[at - 3];
+      // The corner between stays when it lies strictly below the line from the one before to the new one.
+      if ((chain[at - 2] - x0) * (y - y0) < (x - x0) * (chain[at - 1] - y0)) break;
+      chain.length -= 2;
+    }
+    chain.push(x, y);
+  }
+  for (let i = 0; i < chain.length; i += 2) yield [chain[i], chain[i + 1]];
 }
 
 /** Calls back for the points (y, z) of even coordinates in a facet's shadow along x, border included. */
