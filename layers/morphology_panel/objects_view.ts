@@ -138,6 +138,7 @@ export class ObjectsView extends RefCounted {
       columns.map((column) => tableColumn(column, columnDescription)),
       order,
     );
+    this.followActive();
     const table = this.objects?.table ?? EMPTY;
     const rows = queryRows(table, order, this.filter);
     const ids = new Float64Array(rows.length);
@@ -153,6 +154,14 @@ export class ObjectsView extends RefCounted {
       top,
     );
     setText(this.count, countText(rows.length, table.size));
+  }
+
+  /** The active row stays with its object when that gets another id, as when a chunk joins it with another. */
+  private followActive(): void {
+    const { activeKey } = this.table;
+    if (Number.isNaN(activeKey) || this.objects === undefined) return;
+    const current = this.objects.current(BigInt(activeKey));
+    if (current !== undefined) this.table.activeKey = Number(current);
   }
 
   private sortBy(column: ObjectOrderColumn): void {

@@ -106,6 +106,10 @@ export class VirtualTable extends RefCounted {
     return this.active;
   }
 
+  set activeKey(key: number) {
+    this.active = key;
+  }
+
   /** @param order column that the rows are sorted by. */
   setColumns(columns: readonly TableColumn[], order: { column: string; descending: boolean }): void {
     const same =

@@ -8,7 +8,7 @@ import { launchBrowser, openPage, waitInPage } from "../support/browser.js";
 import { textContrasts } from "../support/contrast.js";
 import { profileMainThread, scriptsWith } from "../support/main_thread.js";
 import { startApp } from "../support/server.js";
-import { writeTinyModel } from "../support/tiny_model.js";
+import { writeSourceModel } from "../support/source_model.js";
 import {
   discsState,
   makeDiscs,
@@ -29,7 +29,7 @@ let page: Page;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "chondria-panel-"));
-  await writeTinyModel(join(folder, "models/tiny"));
+  await writeSourceModel(join(folder, "models/tiny"));
   await makeDiscs(join(folder, "data/discs.ome.zarr"));
   app = await startApp({ data: join(folder, "data"), models: join(folder, "models") });
   browser = await launchBrowser();
@@ -71,19 +71,49 @@ describe("the morphology panel", () => {
     expect(alone[0]).toBe(String(places.length));
     expect(alone[1]).toBe(String(objects.reduce((a, b) => a + b, 0)));
     expect(numbers[3]).toMatch(/^0\.\d{3}prior 0\.948 \([+−]0\.\d{3}\)$/);
-    expect(numbers[4]).toMatch(/ m?swasm$/);
+    expect(numbers[4]).toMatch(/^\d+\.\d\dmost by /);
+    expect(numbers[5]).toMatch(/^0\.\d+ µm²prior 0\.\d+ µm²$/);
+    expect(numbers[6]).toMatch(/ m?swasm$/);
   });
 
-  it("draws the regions' solidity with the prior, and says in words what it draws", async () => {
-    const svg = page.locator(".mito-histogram svg");
-    expect(await svg.getAttribute("aria-label")).toMatch(
-      /^Solidity of [\d,]+ regions .*Most are between 0\.\d\d and [01]\.\d\d\.$/,
+  it("draws how the regions are distributed over the source's, and says in words what it draws", async () => {
+    const pictures = page.locator(".mito-region-plots [role=img]");
+    const words = await pictures.evaluateAll((all) => all.map((one) => one.getAttribute("aria-label")));
+    expect(words).toHaveLength(4);
+    expect(words[0]).toMatch(
+      /^Solidity of [\d,]+ regions: median 0\.\d\d; the source's median is 0\.\d\d\.$/,
     );
-    const heights = await svg
-      .locator(".mito-bar")
-      .evaluateAll((bars) => bars.map((bar) => Number(bar.getAttribute("height"))));
-    expect(Math.max(...heights)).toBeGreaterThan(20);
-    expect(await svg.locator(".mito-prior-text").textContent()).toBe("prior 0.948");
+    expect(words[2]).toMatch(
+      /^Area of [\d,]+ regions: median [\d.]+ µm²; the source's median is [\d.]+ µm²\.$/,
+    );
+    expect(words[3]).toMatch(/^Density of \d+ chunks: median [\d.]+ \/100 µm²; /);
+    // Bars and outline are on the canvas: pixels of both colours.
+    const colours = await pictures
+      .first()
+      .locator("canvas")
+      .evaluate((canvas) => {
+        const { width, height } = canvas as HTMLCanvasElement;
+        const { data } = (canvas as HTMLCanvasElement).getContext("2d")!.getImageData(0, 0, width, height);
+        let bars = 0;
+        let outline = 0;
+        for (let i = 0; i < data.length; i += 4) {
+          if (data[i + 3] < 100) continue;
+          if (data[i + 2] > 200 && data[i] < 130) bars++;
+          if (data[i] > 240 && data[i + 2] < 120) outline++;
+        }
+        return { bars, outline };
+      });
+    expect(colours.bars).toBeGreaterThan(50);
+    expect(colours.outline).toBeGreaterThan(50);
+  });
+
+  it("tells the numbers of the chunk in the middle of the view alone", async () => {
+    await page.getByLabel("Which chunks").selectOption("chunk");
+    await page.waitForTimeout(700);
+    expect(await column(1)).toHaveLength(1);
+    expect(await page.locator(".mito-numbers dd").first().textContent()).toMatch(/^1/);
+    await page.getByLabel("Which chunks").selectOption("view");
+    await page.waitForTimeout(700);
   });
 
   it("sorts by a column at a click or a key, keeps the order in the address, and says it", async () => {
