@@ -4,7 +4,7 @@ import { NullarySignal } from "neuroglancer/unstable/util/signal.js";
 import type { ChunkReport, MitoSource } from "../mito/base.js";
 import type { MitoUserLayer } from "../mito_layer/layer.js";
 import { inSlices, Rerun } from "../morphology_panel/slices.js";
-import { type ChunkMetric, metricsChanged } from "./metrics.js";
+import { type ChunkMetric, metricOf, metricsChanged, metricValuesChanged } from "./metrics.js";
 import { colourRange } from "./range.js";
 
 /** Reports arrive up to ten times a second, the map of a whole volume need not follow each. */
@@ -22,7 +22,7 @@ export interface MappedChunks {
 /** The values of a metric for all chunks of a layer, made anew in slices whenever reports or metric change. */
 export class ChunkValues extends RefCounted {
   readonly changed = new NullarySignal();
-  /** undefined until they are made, and where the source has no such metric. */
+  /** undefined until they are made, and where the source has no metric. */
   value: MappedChunks | undefined;
   private readonly rerun = new Rerun(() => this.make());
   private readonly refresh = throttle(() => this.rerun.request(), REFRESH_INTERVAL);
@@ -31,7 +31,7 @@ export class ChunkValues extends RefCounted {
 
   constructor(
     readonly layer: MitoUserLayer,
-    private metric: ChunkMetric,
+    private metric: string,
   ) {
     super();
     const bind = () => {
@@ -42,7 +42,8 @@ export class ChunkValues extends RefCounted {
       this.rerun.request();
     };
     this.registerDisposer(layer.mito.changed.add(bind));
-    this.registerDisposer(metricsChanged.add(this.refresh));
+    for (const signal of [metricsChanged, metricValuesChanged])
+      this.registerDisposer(signal.add(this.refresh));
     this.registerDisposer(() => {
       this.stop?.();
       this.refresh.cancel();
@@ -50,16 +51,18 @@ export class ChunkValues extends RefCounted {
     bind();
   }
 
-  setMetric(metric: ChunkMetric): void {
+  /** @param metric id; where the source has no such metric, another takes its place. */
+  setMetric(metric: string): void {
     if (metric === this.metric) return;
     this.metric = metric;
     this.rerun.request();
   }
 
   private async make(): Promise<void> {
-    const { metric, source } = this;
-    const of = source && metric.of(source);
-    if (source === undefined || of === undefined) {
+    const { metric: id, source } = this;
+    const metric = source && metricOf(source, id);
+    const of = source && metric?.of(source);
+    if (source === undefined || metric === undefined || of === undefined) {
       this.value = undefined;
       if (!this.wasDisposed) this.changed.dispatch();
       return;
@@ -69,7 +72,7 @@ export class ChunkValues extends RefCounted {
     await inSlices(reports, (report, index) => {
       values[index] = of(report) ?? Number.NaN;
     });
-    if (this.wasDisposed || metric !== this.metric || source !== this.source) return;
+    if (this.wasDisposed || id !== this.metric || source !== this.source) return;
     this.value = { metric, reports, values, range: metric.range ?? colourRange(values) };
     this.changed.dispatch();
   }

@@ -10,7 +10,7 @@ import { ChunkValues } from "./chunk_values.js";
 import { GRADIENT } from "./colour_scale.js";
 import { MapCanvas } from "./map_canvas.js";
 import { CellBuilder, type MapCells } from "./map_cells.js";
-import { chunkMetric, chunkMetrics, metricsChanged } from "./metrics.js";
+import { metricOf, metricsChanged, metricsOf } from "./metrics.js";
 import "./style.css";
 
 const AXES = "xyz";
@@ -143,7 +143,7 @@ export class MapView extends RefCounted {
     this.release();
     const { layer } = this;
     if (!this.shown || layer === undefined) return;
-    const values = new ChunkValues(layer, chunkMetric(this.state.metric.value));
+    const values = new ChunkValues(layer, this.state.metric.value);
     this.values = values;
     this.unbind = [
       values.changed.add(() => this.rerun.request()),
@@ -161,9 +161,8 @@ export class MapView extends RefCounted {
 
   private listMetrics(): void {
     const { mito } = this;
-    const offered = chunkMetrics().filter((metric) => mito !== undefined && metric.of(mito) !== undefined);
     this.metricSelect.replaceChildren(
-      ...offered.map(({ id, title, description }) =>
+      ...(mito === undefined ? [] : metricsOf(mito)).map(({ id, title, description }) =>
         element("option", { value: id, title: description }, title),
       ),
     );
@@ -171,10 +170,11 @@ export class MapView extends RefCounted {
   }
 
   private showMetric(): void {
-    const metric = chunkMetric(this.state.metric.value);
-    this.metricSelect.value = metric.id;
-    this.metricSelect.title = metric.description;
-    this.values?.setMetric(metric);
+    const id = this.state.metric.value;
+    const metric = this.mito && metricOf(this.mito, id);
+    this.metricSelect.value = metric?.id ?? "";
+    this.metricSelect.title = metric?.description ?? "";
+    this.values?.setMetric(id);
   }
 
   private showTint(): void {
@@ -209,7 +209,7 @@ export class MapView extends RefCounted {
     const mapped = this.values?.value;
     if (this.wasDisposed || !this.shown || mito === undefined) return;
     if (mapped === undefined) {
-      setText(this.said, "This source has no such metric.");
+      setText(this.said, "Nothing is known of this source's chunks yet.");
       return;
     }
     const { planeAxes, sliceAxis } = mito.geometry;

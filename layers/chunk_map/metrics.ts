@@ -113,26 +113,25 @@ const time: ChunkMetric = {
 const metrics = new Map<string, ChunkMetric>();
 for (const metric of [distance, solidity, count, fraction, time]) metrics.set(metric.id, metric);
 
-/** Dispatched when a metric is registered, or when `metricChanged` says that its values are others. */
+/** To be dispatched when a source has a metric, or no longer, that it had not before. */
 export const metricsChanged = new NullarySignal();
 
-/** All metrics, in the order in which they were registered. */
-export function chunkMetrics(): ChunkMetric[] {
-  return [...metrics.values()];
+/** To be dispatched by a metric whose values come from elsewhere than the reports, when they are others. */
+export const metricValuesChanged = new NullarySignal();
+
+/** The metrics that a source has, in the order in which they were registered. */
+export function metricsOf(mito: MitoSource): ChunkMetric[] {
+  return [...metrics.values()].filter((metric) => metric.of(mito) !== undefined);
 }
 
-/** The metric with this id; the first one where there is none. */
-export function chunkMetric(id: string): ChunkMetric {
-  return metrics.get(id) ?? distance;
+/** The metric with this id if the source has it, else the first that it has; undefined where it has none. */
+export function metricOf(mito: MitoSource, id: string): ChunkMetric | undefined {
+  const own = metricsOf(mito);
+  return own.find((metric) => metric.id === id) ?? own.at(0);
 }
 
 /** Offers a metric in the map; one of the same id takes its place. */
 export function registerChunkMetric(metric: ChunkMetric): void {
   metrics.set(metric.id, metric);
-  metricsChanged.dispatch();
-}
-
-/** For a metric whose values come from elsewhere than the reports: has maps ask for them again. */
-export function metricChanged(): void {
   metricsChanged.dispatch();
 }

@@ -3,7 +3,6 @@ import type { Viewer } from "neuroglancer/unstable/viewer.js";
 import type { MitoUserLayer } from "../mito_layer/layer.js";
 import type { MorphologyPanelState } from "../morphology_panel/panel_state.js";
 import { ChunkValues } from "./chunk_values.js";
-import { chunkMetric } from "./metrics.js";
 import { TintLayer, tintBoxes } from "./tint_layer.js";
 
 /** The tint of one prediction layer, in every view that shows the layer. */
@@ -12,7 +11,7 @@ class LayerTint extends RefCounted {
 
   constructor(viewer: Viewer, layer: MitoUserLayer, state: MorphologyPanelState) {
     super();
-    const values = this.registerDisposer(new ChunkValues(layer, chunkMetric(state.metric.value)));
+    const values = this.registerDisposer(new ChunkValues(layer, state.metric.value));
     this.values = values;
     const tint = new TintLayer(viewer.display.gl, () => layer.placement());
     this.registerDisposer(layer.addRenderLayer(tint));
@@ -45,7 +44,7 @@ export class ChunkTint extends RefCounted {
     this.registerDisposer(state.tint.changed.add(update));
     this.registerDisposer(
       state.metric.changed.add(() => {
-        for (const { values } of this.tints.values()) values.setMetric(chunkMetric(state.metric.value));
+        for (const { values } of this.tints.values()) values.setMetric(state.metric.value);
       }),
     );
     this.registerDisposer(() => {

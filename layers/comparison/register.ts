@@ -1,4 +1,5 @@
 import type { Viewer } from "neuroglancer/unstable/viewer.js";
+import { DisagreementMetric } from "../chunk_map/disagreement.js";
 import "../mito/agreement_source.js";
 import { askForComparison } from "./choose.js";
 import { ComparisonState } from "./comparison_state.js";
@@ -13,6 +14,7 @@ import { ComparisonPanel } from "./panel.js";
 export function addComparison(viewer: Viewer): () => void {
   const state = new ComparisonState();
   const controller = viewer.registerDisposer(new ComparisonController(viewer, state));
+  viewer.registerDisposer(new DisagreementMetric(controller));
   viewer.state.add("comparisonPanel", state);
   viewer.registerDisposer(
     viewer.sidePanelManager.registerPanel({
