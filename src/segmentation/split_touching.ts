@@ -5,7 +5,7 @@ import type { Connectivity, Labelling, PlacedRuns } from "./types.js";
 import { BoxTooLargeError, boxVoxels, checkVoxelSize } from "./voxel_box.js";
 import { Neighbours, watershed } from "./watershed.js";
 
-/** Most voxels of a box that is split: about 0.5 GB of distances, seeds, labels and queue. */
+/** Most voxels of a box that is split: about 0.7 GB of distances, regions, seeds, labels and queue. */
 export const SPLIT_VOXELS = 2 ** 25;
 
 export interface SplitOptions {

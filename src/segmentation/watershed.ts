@@ -2,7 +2,7 @@ import type { Vec3 } from "../volume/types.js";
 import type { Connectivity } from "./types.js";
 import { BoxTooLargeError, boxVoxels } from "./voxel_box.js";
 
-/** Most voxels of one flood: labels, queue and what the caller holds stay below 1 GB. */
+/** Most voxels of one flood: labels, queue and what the caller holds take about 1 GB. */
 const MAX_VOXELS = 2 ** 26;
 
 export interface WatershedOptions {
