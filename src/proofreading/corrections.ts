@@ -6,9 +6,15 @@ import { fromPlaced, hasVoxel, maskOf, paintSet, union } from "./voxel_set.js";
 /** Owner of a predicted object whose voxels were taken into atoms of their own. */
 const TAKEN = -1;
 
-/** What a change did, to take it back; and all ids that it saw, since another outcome for these may change its own. */
+/**
+ * What a change did, to take it back; and what it saw, since another outcome there may change its own: ids, and boxes in which it looked for
+ * what others drew.
+ */
 export interface Change {
   readonly keys: ReadonlySet<number>;
+  readonly reads: readonly Box[];
+  /** Where voxels were drawn, or drawn ones taken away. Where predicted objects change hands, `keys` tells. */
+  readonly writes: readonly Box[];
   readonly owners: ReadonlyMap<number, number | undefined>;
   readonly objects: ReadonlyMap<number, CorrectedObject | undefined>;
 }
@@ -27,6 +33,7 @@ export class Corrections {
   private readonly drawn = new Map<number, CorrectedObject>();
   /** Absent outside of a change: then nobody asks what was seen. */
   private keys: Set<number> | undefined;
+  private reads: Box[] = [];
   private oldOwners = new Map<number, number | undefined>();
   private oldObjects = new Map<number, CorrectedObject | undefined>();
 
@@ -34,12 +41,23 @@ export class Corrections {
 
   begin(): void {
     this.keys = new Set();
+    this.reads = [];
     this.oldOwners = new Map();
     this.oldObjects = new Map();
   }
 
   end(): Change {
-    const change = { keys: this.keys ?? new Set<number>(), owners: this.oldOwners, objects: this.oldObjects };
+    const writes: Box[] = [];
+    for (const [id, before] of this.oldObjects)
+      for (const object of [before, this.objects.get(id)])
+        for (const { voxels } of object?.atoms ?? []) if (voxels !== undefined) writes.push(voxels.box);
+    const change = {
+      keys: this.keys ?? new Set<number>(),
+      reads: this.reads,
+      writes,
+      owners: this.oldOwners,
+      objects: this.oldObjects,
+    };
     this.keys = undefined;
     return change;
   }
@@ -56,7 +74,6 @@ export class Corrections {
   find(voxel: Vec3): number {
     const predicted = this.view.objectAt(voxel);
     if (predicted !== 0) this.touch(predicted);
-    const owner = predicted === 0 ? TAKEN : this.ownerOf(predicted);
     let deleted = 0;
     for (const object of this.drawn.values()) {
       if (!object.atoms.some(({ voxels }) => voxels !== undefined && hasVoxel(voxels, voxel))) continue;
@@ -65,9 +82,14 @@ export class Corrections {
       // Of several, always the same one, whatever the order they came in.
       deleted = Math.max(deleted, object.id);
     }
-    if (owner === TAKEN) return deleted;
-    this.touch(owner);
-    return this.objects.get(owner)?.deleted && deleted !== 0 ? deleted : owner;
+    const owner = predicted === 0 ? TAKEN : this.ownerOf(predicted);
+    if (owner !== TAKEN) {
+      this.touch(owner);
+      if (!this.objects.get(owner)?.deleted) return owner;
+    }
+    const [x, y, z] = voxel;
+    this.look({ lower: voxel, upper: [x + 1, y + 1, z + 1] });
+    return deleted !== 0 ? deleted : Math.max(owner, 0);
   }
 
   /** An object by its id, also one that is as predicted. */
@@ -123,6 +145,7 @@ export class Corrections {
 
   /** 1 where objects other than `except` are, of those that are not deleted. @throws BoxTooLargeError */
   taken(box: Box, except: number): Uint8Array {
+    this.look(box);
     const mask = maskOf({ box, count: 0, runs: new Int32Array(0) }, box);
     for (const predicted of this.view.objectsIn(box)) {
       this.touch(predicted);
@@ -156,6 +179,10 @@ export class Corrections {
 
   private touch(id: number): void {
     this.keys?.add(id);
+  }
+
+  private look(box: Box): void {
+    if (this.keys !== undefined) this.reads.push(box);
   }
 
   private own(predicted: number, owner: number): void {

@@ -1,5 +1,6 @@
 import { BoxTooLargeError } from "../segmentation/voxel_box.js";
-import type { Vec3 } from "../volume/types.js";
+import { intersect, isEmpty } from "../volume/box.js";
+import type { Box, Vec3 } from "../volume/types.js";
 import { applyOperation } from "./apply_operation.js";
 import { Attempt } from "./attempt.js";
 import { type Change, Corrections } from "./corrections.js";
@@ -12,6 +13,14 @@ interface Applied {
   readonly change: Change;
   readonly conflicts: readonly Conflict[];
   readonly subjects: ReadonlySet<number>;
+}
+
+/** Where predictions came, went or changed. */
+export interface ChangedPredictions {
+  /** Ids of predicted objects that came, went or have other voxels. */
+  readonly objects: Iterable<number>;
+  /** The chunks. */
+  readonly boxes: readonly Box[];
 }
 
 /** What became of a step. */
@@ -38,10 +47,10 @@ export class Replay {
   readonly log = new EditLog();
   readonly corrections: Corrections;
   private readonly applied = new Map<string, Applied>();
-  /** Ids that an operation saw the last time. */
-  private readonly seen = new Map<string, ReadonlySet<number>>();
-  /** Operations that have to do with an id. */
-  private readonly touching = new Map<number, Set<string>>();
+  /** What an operation saw and did the last time. */
+  private readonly known = new Map<string, Change>();
+  /** The last one of those applied, in the order of the log. */
+  private last: Operation | undefined;
   private effect: Effect = effectOf([]);
   private queue: Promise<unknown> = Promise.resolve();
 
@@ -73,25 +82,17 @@ export class Replay {
         const was = this.applied.get(kept.id)?.operation;
         return was !== undefined && was !== kept ? [kept.id] : [];
       });
-      return { changed: await this.settle(new Set(), new Set(replaced), signal), clashes };
+      return { changed: await this.settle(new Set(replaced), undefined, signal), clashes };
     });
   }
 
-  /**
-   * Predictions are not what they were.
-   * @param objects ids of predicted objects that came, went or have other voxels; without it, all may have.
-   */
-  refresh(objects?: Iterable<number>, signal?: AbortSignal): Promise<Step> {
-    const keys = objects === undefined ? undefined : new Set(objects);
-    return this.after(async () => ({
-      changed: await this.settle(
-        keys ?? new Set(),
-        new Set(keys ? [] : this.applied.keys()),
-        signal,
-        keys !== undefined,
-      ),
-      clashes: [],
-    }));
+  /** Predictions are not what they were: here, or, when it is not known where, anywhere. */
+  refresh(where?: ChangedPredictions, signal?: AbortSignal): Promise<Step> {
+    const start = where && { keys: new Set(where.objects), boxes: where.boxes };
+    return this.after(async () => {
+      const again = new Set(where ? [] : this.applied.keys());
+      return { changed: await this.settle(again, start, signal), clashes: [] };
+    });
   }
 
   /** What an operation would do now, without doing it. */
@@ -141,34 +142,31 @@ export class Replay {
 
   /**
    * Brings `applied` in line with the log.
-   * @param keys ids that are not what they were before the first operation.
-   * @param again operations to repeat in any case. @param retry also those with conflicts.
+   * @param again operations to repeat in any case. @param from what is not what it was before the first operation.
    */
   private async settle(
-    keys: ReadonlySet<number>,
     again: ReadonlySet<string>,
+    from?: { keys: ReadonlySet<number>; boxes: readonly Box[] },
     signal?: AbortSignal,
-    retry = false,
   ): Promise<ReadonlySet<number>> {
     this.effect = effectOf(this.log.operations);
     const changed = new Set<number>();
-    let repeat = retry || again.size > 0 || keys.size > 0;
+    let out = this.concerned(again, from);
     for (let complete = false; !complete; ) {
-      this.takeBack(this.concerned(keys, again, repeat), changed);
+      this.takeBack(out, changed);
+      this.last = this.log.operations.findLast(({ id }) => this.applied.has(id));
       complete = true;
       for (const operation of this.log.operations) {
         if (!this.isDue(operation)) continue;
         signal?.throwIfAborted();
         const applied = await this.attempt(operation);
         this.keep(applied, changed);
-        // It saw objects that a later operation had changed already: that one goes back, and comes again after it.
-        if (this.isOutOfOrder(applied)) {
-          complete = false;
-          repeat = false;
-          keys = new Set();
-          again = new Set([operation.id]);
-          break;
-        }
+        if (!this.isOutOfOrder(applied)) continue;
+        // It saw what a later operation had changed, or changed what one had seen: it goes back, then that one, and they come again in order.
+        this.takeBack([applied], changed);
+        out = this.concerned(new Set());
+        complete = false;
+        break;
       }
     }
     return changed;
@@ -184,41 +182,54 @@ export class Replay {
     );
   }
 
-  /** Applied operations that must go, or may come out otherwise: those after a change that saw one of its ids, or failed. */
-  private concerned(dirty: ReadonlySet<number>, again: ReadonlySet<string>, fromStart: boolean): Applied[] {
-    const keys = new Set(dirty);
+  /**
+   * Applied operations that must go, or may come out otherwise: those after a change that saw something of it, or failed. Operations that
+   * are to come are taken to change what they did the last time.
+   */
+  private concerned(
+    again: ReadonlySet<string>,
+    from?: { keys: ReadonlySet<number>; boxes: readonly Box[] },
+  ): Applied[] {
+    const keys = new Set(from?.keys);
+    const written = [...(from?.boxes ?? [])];
+    const read: Box[] = [];
     const out: Applied[] = [];
-    let begun = fromStart;
+    let begun = from !== undefined;
+    const spread = ({ keys: more, reads, writes }: Change) => {
+      begun = true;
+      for (const key of more) keys.add(key);
+      written.push(...writes);
+      read.push(...reads);
+    };
     for (const operation of this.log.operations) {
+      const known = this.known.get(operation.id);
+      if (this.isDue(operation)) {
+        begun = true;
+        if (known !== undefined) spread(known);
+      }
       const applied = this.applied.get(operation.id);
-      const due = this.isDue(operation);
-      if (due) for (const key of this.seen.get(operation.id) ?? []) keys.add(key);
-      begun ||= due;
       if (applied === undefined) continue;
       const goes =
         !this.effect.holds.has(operation.id) ||
         again.has(operation.id) ||
         (begun && applied.conflicts.length > 0) ||
-        (keys.size > 0 && meets(keys, applied.change.keys));
+        shares(keys, applied.change.keys) ||
+        meet(written, applied.change.reads) ||
+        // It must not be there when an earlier one looks again.
+        meet(read, applied.change.writes);
       if (!goes) continue;
-      begun = true;
       out.push(applied);
-      for (const key of applied.change.keys) keys.add(key);
+      spread(applied.change);
     }
     return out;
   }
 
+  /** @param operations in the order in which they were applied. */
   private takeBack(operations: readonly Applied[], changed: Set<number>): void {
-    for (const applied of [...operations].reverse()) {
-      const { operation, change } = applied;
+    for (const { operation, change } of [...operations].reverse()) {
       this.corrections.revert(change);
       note(change, changed);
       this.applied.delete(operation.id);
-      for (const key of change.keys) {
-        const ids = this.touching.get(key);
-        ids?.delete(operation.id);
-        if (ids?.size === 0) this.touching.delete(key);
-      }
     }
   }
 
@@ -226,22 +237,23 @@ export class Replay {
     const { operation, change } = applied;
     note(change, changed);
     this.applied.set(operation.id, applied);
-    this.seen.set(operation.id, change.keys);
-    for (const key of change.keys) {
-      const ids = this.touching.get(key);
-      if (ids === undefined) this.touching.set(key, new Set([operation.id]));
-      else ids.add(operation.id);
-    }
+    this.known.set(operation.id, change);
+    if (this.last === undefined || compareOperations(operation, this.last) > 0) this.last = operation;
   }
 
+  /** Whether a later operation was applied before it that it has to do with. */
   private isOutOfOrder({ operation, change }: Applied): boolean {
-    const last = this.log.operations.at(-1);
-    if (last === operation) return false;
-    for (const key of change.keys) {
-      for (const id of this.touching.get(key) ?? []) {
-        const other = this.applied.get(id)?.operation;
-        if (other !== undefined && compareOperations(other, operation) > 0) return true;
-      }
+    if (this.last === operation) return false;
+    const { operations } = this.log;
+    for (let i = operations.length - 1; i >= 0 && operations[i] !== operation; --i) {
+      const later = this.applied.get(operations[i].id)?.change;
+      if (later === undefined) continue;
+      if (
+        shares(change.keys, later.keys) ||
+        meet(change.writes, later.reads) ||
+        meet(later.writes, change.reads)
+      )
+        return true;
     }
     return false;
   }
@@ -275,9 +287,14 @@ function note({ objects, owners }: Change, changed: Set<number>): void {
   for (const id of owners.keys()) changed.add(id);
 }
 
-function meets(a: ReadonlySet<number>, b: ReadonlySet<number>): boolean {
+function shares(a: ReadonlySet<number>, b: ReadonlySet<number>): boolean {
+  if (a.size < b.size) return shares(b, a);
   for (const key of b) if (a.has(key)) return true;
   return false;
+}
+
+function meet(a: readonly Box[], b: readonly Box[]): boolean {
+  return a.some((box) => b.some((other) => !isEmpty(intersect(box, other))));
 }
 
 function notUnderstood(operation: Extract<Operation, { kind: "not understood" }>): Conflict {
