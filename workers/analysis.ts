@@ -1,9 +1,9 @@
 /**
- * Entry of the analysis worker: labels and measures chunks off the main thread and off the chunk worker.
+ * Entry of the analysis worker: labels and measures chunks, measures and meshes whole objects, off the main thread and off the chunk worker.
  * The page that starts it calls `addPort` to hand out connections, on which `AnalysisApi` is spoken.
  */
 import * as Comlink from "comlink";
-import { type AnalysisApi, createAnalysis } from "./analyse.js";
+import { createAnalysis } from "./analyse.js";
 import { exposeApi } from "./expose.js";
 
 /** What the page that starts the worker can call. */
@@ -18,10 +18,8 @@ const worker: AnalysisWorker = {
   ping() {},
   addPort(port) {
     if (!(port instanceof MessagePort)) throw new TypeError("addPort takes a MessagePort");
-    const { label, cancel }: AnalysisApi = createAnalysis((result) =>
-      Comlink.transfer(result, [result.labels.buffer as ArrayBuffer]),
-    );
-    exposeApi({ label, cancel }, port);
+    const api = createAnalysis((result, transfer) => Comlink.transfer(result, transfer as ArrayBuffer[]));
+    exposeApi({ ...api }, port);
   },
 };
 

@@ -2,6 +2,7 @@
 import "./agreement_backend.js";
 import "./agreement_overview_backend.js";
 import "./labels_backend.js";
+import "./meshes_backend.js";
 import "./overview_backend.js";
 import "./patches_backend.js";
 import "./probability_backend.js";

@@ -1,6 +1,6 @@
 import type { MultiscaleVolumeChunkSource } from "neuroglancer/unstable/sliceview/volume/frontend.js";
 import type { WatchableValueInterface } from "neuroglancer/unstable/trackable_value.js";
-import type { NullaryReadonlySignal } from "neuroglancer/unstable/util/signal.js";
+import type { NullaryReadonlySignal, ReadonlySignal } from "neuroglancer/unstable/util/signal.js";
 import type {
   BackendName,
   InferenceGeometry,
@@ -81,8 +81,22 @@ export interface ComputedObjects {
   readonly changed: NullaryReadonlySignal;
   /** A row an object, bounded: with too many objects, those not looked at for longest go first. */
   readonly table: ObjectTable;
-  /** Id that an object has now, by an id that it or one of its pieces has or had; undefined when it is not known. */
+  /** Id that an object has now, by an id under which it, or a part of it, is or was shown; undefined when it is not known. */
   current(id: bigint): bigint | undefined;
+  /** Dispatched when ids changed; at most twice a second. */
+  readonly idsChanged: ReadonlySignal<(change: ObjectIdChange) => void>;
+  /** Ids that chunks on the screen still show -> the ids that stand for them; a few hundred at most. */
+  readonly links: ReadonlyMap<number, number>;
+}
+
+/** Ids as numbers; pairs lie one after the other. */
+export interface ObjectIdChange {
+  /** Objects of before, and the ids under which they (or most of them) live on. All at once: two may change ids. */
+  readonly renamed: Float64Array;
+  /** Ids that chunks on the screen still show, and the ids that stand for them from now on. */
+  readonly linked: Float64Array;
+  /** Ids whose links go; to be done before `linked`. */
+  readonly unlinked: Float64Array;
 }
 
 /** State of the inference workers, the same for all layers. */
@@ -130,6 +144,7 @@ export interface MitoSource {
   /** Write `.value` to re-label; cheap, no forward pass. */
   readonly settings: WatchableValueInterface<LabelSettings>;
   readonly results: ComputedResults;
+  readonly objects: ComputedObjects;
   readonly status: WatchableValueInterface<InferenceStatus>;
   /** uint64 segmentation: the data source's subsource. */
   readonly segmentation: MultiscaleVolumeChunkSource;
@@ -143,6 +158,8 @@ export interface MitoSource {
   readonly voxelToModel: readonly number[];
   /** Tries failed chunks again at once. */
   retry(): void;
+  /** Has these objects measured even while they are partial. */
+  selectObjects(ids: Iterable<bigint>): void;
   /**
    * Has the chunk worker serve EM of this source (`PatchesApi`) on a port, which is transferred.
    * @throws Error while no layer shows the source.

@@ -50,6 +50,10 @@ export class BlockCache<Value> {
     }
   }
 
+  has(key: string): boolean {
+    return this.entries.has(key);
+  }
+
   clear(): void {
     this.entries.clear();
     this.total = 0;

@@ -40,7 +40,10 @@ export class LabelsSource extends LabelsBase {
     this.em = this.registerDisposer(options.em.addRef());
     this.mito = options.mito;
     this.mito.sources.add(this);
-    this.registerDisposer(() => this.mito.sources.delete(this));
+    this.registerDisposer(() => {
+      this.mito.sources.delete(this);
+      if (this.mito.sources.size === 0) this.mito.objects.clear();
+    });
   }
 
   override initializeCounterpart(rpc: RPC, options: object): void {

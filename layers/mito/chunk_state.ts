@@ -1,3 +1,4 @@
+import type { Chunk, ChunkSource } from "neuroglancer/unstable/chunk_manager/backend.js";
 import { ChunkState } from "neuroglancer/unstable/chunk_manager/base.js";
 import type { VolumeChunk, VolumeChunkSource } from "neuroglancer/unstable/sliceview/volume/backend.js";
 
@@ -20,7 +21,7 @@ export function undoDownload(chunk: VolumeChunk): void {
 }
 
 /** Forgets a finished chunk's data, so that it is made anew if a view asks for it. */
-export function remake(source: VolumeChunkSource, chunk: VolumeChunk): void {
+export function remake(source: ChunkSource, chunk: Chunk): void {
   switch (chunk.state) {
     case ChunkState.GPU_MEMORY:
     case ChunkState.SYSTEM_MEMORY:
@@ -36,7 +37,7 @@ export function remake(source: VolumeChunkSource, chunk: VolumeChunk): void {
 }
 
 /** Whether a chunk has data, here or in the page. */
-export function isFinished({ state }: VolumeChunk): boolean {
+export function isFinished({ state }: Chunk): boolean {
   return state <= ChunkState.SYSTEM_MEMORY_WORKER;
 }
 

@@ -19,8 +19,9 @@ import type { MitoModel, MitoQuery } from "./base.js";
 import { emScales, MitoState } from "./frontend.js";
 import { inferenceService } from "./inference_service.js";
 import { layOut, overviewFactors, type SourceLayout } from "./layout.js";
+import { ObjectMeshSource } from "./meshes.js";
 import { findModel } from "./models.js";
-import { LabelsParameters } from "./protocol.js";
+import { LabelsParameters, MeshParameters } from "./protocol.js";
 import { MitoUrlError } from "./url.js";
 
 /** Display chunk, in voxels of the predicted scale: in the plane of the slices, and across. */
@@ -87,8 +88,9 @@ export async function openMito(
     window,
     tta: query.tta,
   };
+  const instance = instances++;
   const parameters = Object.assign(new LabelsParameters(), {
-    instance: instances++,
+    instance,
     model: { id: model.id, url: modelUrl, digest: model.digest },
     field: model.config.field,
     geometry,
@@ -100,6 +102,7 @@ export async function openMito(
     fixed: scale.fixed,
     bytesPerVoxel,
     overviews: overviewFactors(scale.voxelSize, scale.bounds),
+    voxelSize: scale.voxelSize,
   });
   const service = inferenceService(registry.chunkManager.rpc!);
   const mito = new MitoState({
@@ -120,11 +123,20 @@ export async function openMito(
     status: service.status,
     restart: () => service.supervisor.retry(),
   });
+  const mesh = registry.chunkManager.getChunkSource(ObjectMeshSource, {
+    parameters: Object.assign(new MeshParameters(), { instance }),
+  });
   return {
     modelTransform,
     canonicalUrl: url,
     subsources: [
       { id: "default", default: true, subsource: { volume: mito.segmentation } },
+      {
+        id: "mesh",
+        default: true,
+        subsource: { mesh },
+        subsourceToModelSubspaceTransform: Float32Array.from(scale.transform),
+      },
       {
         id: "bounds",
         default: true,

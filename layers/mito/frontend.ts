@@ -17,16 +17,23 @@ import type { Vec3 } from "../../src/volume/types.js";
 import { type ChunkReport, DEFAULT_LABEL_SETTINGS, type InferenceStatus, type MitoSource } from "./base.js";
 import { LabelsSource, OverviewSource, ProbabilitySource } from "./chunk_sources.js";
 import { coarsen, type ScaleLayout } from "./layout.js";
+import { ObjectStore } from "./objects.js";
 import {
   type LabelsParameters,
+  OBJECT_IDS,
+  OBJECT_ROWS,
+  type ObjectIds,
+  type ObjectRowsMessage,
   type OverviewKind,
   OverviewParameters,
   ProbabilityParameters,
   REPORT,
   RETRY,
   type Report,
+  SELECT_OBJECTS,
   SERVE_PATCHES,
   SET_SETTINGS,
+  type SelectObjects,
   type ServePatches,
   VIEW,
   type View,
@@ -75,6 +82,7 @@ export class MitoState implements MitoSource {
   readonly status;
   readonly settings = new WatchableValue<LabelSettings>(DEFAULT_LABEL_SETTINGS);
   readonly results = new ResultStore();
+  readonly objects = new ObjectStore();
   readonly segmentation: MitoVolume;
   readonly probability: MitoVolume;
   /** Chunk sources that exist now: none while no layer shows the source, else one. */
@@ -112,6 +120,12 @@ export class MitoState implements MitoSource {
   retry(): void {
     this.description.restart();
     for (const { rpc, rpcId } of this.sources) rpc!.invoke(RETRY, { id: rpcId! });
+  }
+
+  selectObjects(ids: Iterable<bigint>): void {
+    const message = { ids: Float64Array.from(ids, Number) };
+    for (const { rpc, rpcId } of this.sources)
+      rpc!.invoke(SELECT_OBJECTS, { id: rpcId!, ...message } satisfies SelectObjects);
   }
 
   get reference() {
@@ -153,6 +167,14 @@ registerRPC(REPORT, function ({ id, report, relabelled }: Report) {
 
 registerRPC(VIEW, function ({ id, keys, finished }: View) {
   (this.get(id) as LabelsSource | undefined)?.mito.results.show(keys, finished);
+});
+
+registerRPC(OBJECT_IDS, function ({ id, ...change }: ObjectIds) {
+  (this.get(id) as LabelsSource | undefined)?.mito.objects.applyIds(change);
+});
+
+registerRPC(OBJECT_ROWS, function ({ id, rows }: ObjectRowsMessage) {
+  (this.get(id) as LabelsSource | undefined)?.mito.objects.applyRows(rows);
 });
 
 /** Labels or probabilities of a data source: the computed scale, then overviews that only show what was computed. */

@@ -38,19 +38,13 @@ export class EmGatherer {
    * @throws VolumeError naming the EM chunk that cannot be read; AbortError.
    */
   async gather(box: Box, signal: AbortSignal): Promise<Em> {
-    const { chunkDims, bytesPerVoxel } = this.options;
-    const chunkSize = chunkDims.map((dim) => this.source.spec.chunkDataSize[dim]);
-    const first = box.lower.map((l, i) => Math.floor(l / chunkSize[i]));
-    const end = box.upper.map((u, i) => Math.ceil(u / chunkSize[i]));
+    const { bytesPerVoxel } = this.options;
+    const { chunkSize, positions } = this.chunksOf(box);
     const voxels = boxVolume(box);
     const out = bytesPerVoxel === 1 ? new Uint8Array(voxels) : new Uint16Array(voxels);
     const stop = new AbortController();
     const either = AbortSignal.any([signal, stop.signal]);
-    const tasks: Promise<void>[] = [];
-    for (let z = first[2]; z < end[2]; z++)
-      for (let y = first[1]; y < end[1]; y++)
-        for (let x = first[0]; x < end[0]; x++)
-          tasks.push(this.copyChunk([x, y, z], chunkSize, box, out, either));
+    const tasks = positions.map((position) => this.copyChunk(position, chunkSize, box, out, either));
     try {
       await Promise.all(tasks);
     } catch (error) {
@@ -59,6 +53,22 @@ export class EmGatherer {
       throw error;
     }
     return out;
+  }
+
+  /** Whether all chunks of a box are in the cache. */
+  has(box: Box): boolean {
+    return this.chunksOf(box).positions.every((position) => this.cache.has(this.place(position).key));
+  }
+
+  private chunksOf(box: Box): { chunkSize: readonly number[]; positions: Vec3[] } {
+    const chunkSize = this.options.chunkDims.map((dim) => this.source.spec.chunkDataSize[dim]);
+    const first = box.lower.map((l, i) => Math.floor(l / chunkSize[i]));
+    const end = box.upper.map((u, i) => Math.ceil(u / chunkSize[i]));
+    const positions: Vec3[] = [];
+    for (let z = first[2]; z < end[2]; z++)
+      for (let y = first[1]; y < end[1]; y++)
+        for (let x = first[0]; x < end[0]; x++) positions.push([x, y, z]);
+    return { chunkSize, positions };
   }
 
   private async copyChunk(
@@ -99,14 +109,19 @@ export class EmGatherer {
   }
 
   private block(position: Vec3, signal: AbortSignal): Promise<EmBlock> {
+    const { key, grid } = this.place(position);
+    return this.cache.get(key, (shared) => this.load(grid, shared), signal);
+  }
+
+  /** Of an EM chunk: its key in the cache and its position in the source's own axes. */
+  private place(position: Vec3): { key: string; grid: Float32Array } {
     const { chunkDims, fixed } = this.options;
     const grid = Float32Array.from(fixed, (index, dim) =>
       index === -1
         ? position[chunkDims.indexOf(dim)]
         : Math.floor(index / this.source.spec.chunkDataSize[dim]),
     );
-    const key = `${this.source.rpcId}:${grid.join()}`;
-    return this.cache.get(key, (shared) => this.load(grid, shared), signal);
+    return { key: `${this.source.rpcId}:${grid.join()}`, grid };
   }
 
   private async load(grid: Float32Array, signal: AbortSignal) {

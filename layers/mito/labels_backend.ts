@@ -3,13 +3,16 @@ import { ChunkPriorityTier } from "neuroglancer/unstable/chunk_manager/base.js";
 import { postProcessRawData } from "neuroglancer/unstable/sliceview/backend_chunk_decoders/postprocess.js";
 import { VolumeChunk, VolumeChunkSource } from "neuroglancer/unstable/sliceview/volume/backend.js";
 import { type RPC, registerRPC, registerSharedObject } from "neuroglancer/unstable/worker_rpc.js";
-import type { LabelSettings } from "../../src/segmentation/types.js";
-import { boxSize } from "../../src/volume/box.js";
+import { paintRuns } from "../../src/segmentation/label_runs.js";
+import type { LabelRuns, LabelSettings } from "../../src/segmentation/types.js";
+import { boxSize, boxVolume } from "../../src/volume/box.js";
 import type { Box, Vec3 } from "../../src/volume/types.js";
 import type { AnalysisResult } from "../../workers/analyse.js";
+import { openFaces } from "../../workers/open_faces.js";
 import { isFinished, remake, replaceData, undoDownload } from "./chunk_state.js";
 import { UnwantedError } from "./compute_queue.js";
 import { Failures } from "./failures.js";
+import { joinObjects } from "./objects_backend.js";
 import type { OverviewSource } from "./overview_backend.js";
 import { type PredictedChunk, PredictedChunks } from "./predicted_chunks.js";
 import {
@@ -22,12 +25,15 @@ import {
   type SetSettings,
 } from "./protocol.js";
 import { type Relabelled, Relabeller } from "./relabeller.js";
-import { firstId, segmentIds } from "./segment_ids.js";
+import { firstId, paintIds } from "./segment_ids.js";
 import { analysis, counters, thumbnailBytes } from "./services.js";
 import { Thumbnails } from "./thumbnails.js";
 import { watchVisibleChunks } from "./visible_chunks.js";
+import type { WholeObjects } from "./whole_objects.js";
 
 const THUMBNAIL_BYTES = 48 * 2 ** 20;
+/** How long labels wait for the EM under them, ms: after that their intensity stays unknown. */
+const EM_PATIENCE = 2_000;
 
 /** A chunk that is computed: queued under Neuroglancer's "compute" capacity in place of the "download" one. */
 export class ComputedChunk extends VolumeChunk {
@@ -45,6 +51,7 @@ export class LabelsSource extends WithParameters(VolumeChunkSource, LabelsParame
   readonly labelThumbnails: Thumbnails;
   readonly probabilityThumbnails: Thumbnails;
   readonly overviews = new Set<OverviewSource>();
+  readonly objects: WholeObjects;
   private settings: LabelSettings;
   private readonly failures: Failures;
   private readonly relabeller: Relabeller;
@@ -63,6 +70,7 @@ export class LabelsSource extends WithParameters(VolumeChunkSource, LabelsParame
     const bytes = () => this.labelThumbnails.bytes + this.probabilityThumbnails.bytes;
     thumbnailBytes.add(bytes);
     this.failures = new Failures((key) => this.tryAgain(key));
+    this.objects = joinObjects(this, settings);
     this.relabeller = new Relabeller({
       settings: () => this.settings,
       keys: () => this.labelled(),
@@ -93,11 +101,16 @@ export class LabelsSource extends WithParameters(VolumeChunkSource, LabelsParame
     const box = this.boxOf(chunk);
     try {
       const predicted = await this.predicted.get(chunk, box, signal);
+      const em = await this.emOf(box, AbortSignal.any([signal, AbortSignal.timeout(EM_PATIENCE)]));
+      signal.throwIfAborted();
       const { settings } = this;
       const { probability } = predicted;
-      const result = await this.label(`${this.rpcId}:${key}`, box, probability, settings, signal);
-      await postProcessRawData(chunk, signal, this.ids(box, result));
+      const result = await this.label(`${this.rpcId}:${key}`, box, probability, settings, signal, em);
+      this.objects.put(key, result.runs, result.measures);
+      const mapping = this.objects.mappingOf(key)!;
+      await postProcessRawData(chunk, signal, paintIds(result.runs, mapping.ids));
       signal.throwIfAborted();
+      this.objects.chunkIds.arrived(key, mapping);
       this.failures.forget(key);
       this.finished(key, box, predicted, result);
       // Once the chunk has arrived.
@@ -121,15 +134,38 @@ export class LabelsSource extends WithParameters(VolumeChunkSource, LabelsParame
     probability: Uint8Array,
     settings: LabelSettings,
     signal: AbortSignal,
+    em?: Uint8Array | Uint16Array,
   ): Promise<AnalysisResult> {
-    const { sliceAxis } = this.parameters.geometry;
-    const result = await analysis().label(id, { probability, size: boxSize(box), sliceAxis, settings });
+    const { sliceAxis, bounds } = this.parameters.geometry;
+    const open = openFaces(box, bounds);
+    const size = boxSize(box);
+    const result = await analysis().label(id, {
+      probability,
+      size,
+      sliceAxis,
+      settings,
+      open,
+      ...(em && { em }),
+    });
     signal.throwIfAborted();
     return result;
   }
 
-  private ids(box: Box, { labels, count }: AnalysisResult): BigUint64Array<ArrayBuffer> {
-    return segmentIds(labels, count, this.baseOf(box));
+  /** The EM under a chunk, for the intensity of objects; undefined when it cannot be read: nothing else needs it. */
+  private emOf(box: Box, signal: AbortSignal): Promise<Uint8Array | Uint16Array | undefined> {
+    return this.predicted.gather(box, signal).catch(() => undefined);
+  }
+
+  /** Segment ids as Neuroglancer takes them. */
+  private async pack(
+    key: string,
+    runs: LabelRuns,
+    ids: Float64Array,
+  ): Promise<ArrayBufferView<ArrayBuffer> | null> {
+    const chunkDataSize = Uint32Array.from(boxSize(this.boxOfKey(key)));
+    const packed = { source: this, chunkDataSize, data: null };
+    await postProcessRawData(packed as unknown as VolumeChunk, this.disposal.signal, paintIds(runs, ids));
+    return packed.data;
   }
 
   private finished(
@@ -150,7 +186,9 @@ export class LabelsSource extends WithParameters(VolumeChunkSource, LabelsParame
     });
   }
 
-  private thumbnail(key: string, box: Box, probability: Uint8Array | undefined, { labels }: AnalysisResult) {
+  private thumbnail(key: string, box: Box, probability: Uint8Array | undefined, { runs }: AnalysisResult) {
+    const labels = new Uint32Array(boxVolume(box));
+    paintRuns(runs, labels);
     this.labelThumbnails.put(key, box, labels, this.baseOf(box));
     if (probability !== undefined) this.probabilityThumbnails.put(key, box, quantise(probability), 0n);
     for (const overview of this.overviews) overview.touch(box);
@@ -185,21 +223,31 @@ export class LabelsSource extends WithParameters(VolumeChunkSource, LabelsParame
 
   setSettings(settings: LabelSettings) {
     this.settings = settings;
+    this.objects.setSettings(settings);
     this.relabeller.change();
   }
 
-  /** Chunks that have labels, and those that only have thumbnails; what is being made gets the settings by itself. */
-  private labelled(): { visible: string[]; others: string[] } {
+  /** Chunks that have data, the most wanted first. */
+  finishedChunks(): VolumeChunk[] {
     const chunks = ([...this.chunks.values()] as VolumeChunk[]).filter(isFinished);
-    chunks.sort((a, b) => a.priorityTier - b.priorityTier || b.priority - a.priority);
+    return chunks.sort((a, b) => a.priorityTier - b.priorityTier || b.priority - a.priority);
+  }
+
+  /**
+   * Chunks that have labels, and those that are only known to the objects or have thumbnails; what is being made gets the settings by
+   * itself.
+   */
+  private labelled(): { visible: string[]; others: string[] } {
+    const chunks = this.finishedChunks();
     const keys = (some: VolumeChunk[]) => some.map(({ key }) => key!);
     const isVisible = ({ priorityTier }: VolumeChunk) => priorityTier === ChunkPriorityTier.VISIBLE;
     const others = keys(chunks.filter((chunk) => !isVisible(chunk)));
-    for (const key of this.labelThumbnails.keys()) if (!this.chunks.has(key)) others.push(key);
+    for (const key of new Set([...this.objects.keys(), ...this.labelThumbnails.keys()]))
+      if (!this.chunks.has(key)) others.push(key);
     return { visible: keys(chunks.filter(isVisible)), others };
   }
 
-  private boxOfKey(key: string): Box {
+  boxOfKey(key: string): Box {
     const { chunkDataSize, upperVoxelBound } = this.spec;
     const lower = key.split(",").map((p, i) => Number(p) * chunkDataSize[i]);
     return {
@@ -210,35 +258,102 @@ export class LabelsSource extends WithParameters(VolumeChunkSource, LabelsParame
 
   /** Labels a chunk anew from its stored probability; never runs the network. */
   private async relabel(key: string, settings: LabelSettings): Promise<Relabelled | undefined> {
-    const box = this.boxOfKey(key);
-    const { signal } = this.disposal;
     try {
-      const probability = await this.predicted.known(box);
-      if (probability === undefined) {
-        // Forgotten: what shows the old settings goes, and is computed again if it is looked at.
-        this.labelThumbnails.delete(key);
-        const chunk = this.chunks.get(key) as VolumeChunk | undefined;
-        if (chunk !== undefined && !this.failures.has(key)) remake(this, chunk);
-        return undefined;
-      }
-      const result = await this.label(`${this.rpcId}:${key}:again`, box, probability, settings, signal);
-      const packed = { source: this, chunkDataSize: Uint32Array.from(boxSize(box)), data: null };
-      await postProcessRawData(packed as unknown as VolumeChunk, signal, this.ids(box, result));
+      const labelled = await this.labelStored(key, settings);
+      if (labelled === undefined) return undefined;
+      const { box, result } = labelled;
       const ms = { gather: 0, queue: 0, forward: 0, label: result.milliseconds };
+      let replace: (() => void) | undefined;
       return {
+        join: () => {
+          this.objects.chunkIds.hold();
+          this.objects.put(key, result.runs, result.measures);
+        },
+        pack: async () => {
+          replace = await this.replacement(key, result.runs);
+        },
         show: () => {
           counters.relabelled++;
-          // Looked up now: the chunk may have gone, or come, in the meantime.
-          const chunk = this.chunks.get(key) as VolumeChunk | undefined;
-          if (chunk !== undefined) replaceData(this, chunk, packed.data);
+          replace?.();
+          this.objects.chunkIds.release();
           this.report({ key, box, summary: result.summary, ms, origin: "memory", failures: 0 }, true);
         },
         finish: () => this.thumbnail(key, box, undefined, result),
       };
     } catch (error) {
-      if (!signal.aborted) this.failed(key, box, error);
+      if (!this.disposal.signal.aborted) this.failed(key, this.boxOfKey(key), error);
       return undefined;
     }
+  }
+
+  private async replacement(key: string, runs: LabelRuns): Promise<(() => void) | undefined> {
+    const { chunkIds } = this.objects;
+    const mapping = this.objects.mappingOf(key);
+    if (mapping === undefined || !this.isShown(key)) return undefined;
+    const write = chunkIds.begin(key);
+    const show = await this.write(key, runs, mapping.ids);
+    return () => {
+      if (chunkIds.replaced(key, write, mapping)) show?.();
+    };
+  }
+
+  private isShown(key: string): boolean {
+    const chunk = this.chunks.get(key) as VolumeChunk | undefined;
+    return chunk !== undefined && isFinished(chunk);
+  }
+
+  /** Makes other data of a chunk. @returns What puts it in the place of the old; undefined when the source is closed. */
+  async write(key: string, runs: LabelRuns, ids: Float64Array): Promise<(() => void) | undefined> {
+    let data: ArrayBufferView<ArrayBuffer> | null;
+    try {
+      data = await this.pack(key, runs, ids);
+    } catch (error) {
+      if (!this.disposal.signal.aborted) this.failed(key, this.boxOfKey(key), error);
+      return undefined;
+    }
+    return () => {
+      // Looked up now: the chunk may have gone, or come, in the meantime.
+      const chunk = this.chunks.get(key) as VolumeChunk | undefined;
+      if (chunk !== undefined) replaceData(this, chunk, data);
+    };
+  }
+
+  /**
+   * Labels of a chunk from its stored probability; undefined when that is gone.
+   * @throws what the analysis throws; AbortError when the source is closed.
+   */
+  private async labelStored(
+    key: string,
+    settings: LabelSettings,
+  ): Promise<{ box: Box; result: AnalysisResult } | undefined> {
+    const { signal } = this.disposal;
+    const box = this.boxOfKey(key);
+    const probability = await this.predicted.known(box);
+    if (probability === undefined) {
+      this.forget(key);
+      return undefined;
+    }
+    // Read for what it is only when that costs nothing: there may be thousands of chunks.
+    const em = this.predicted.isGathered(box) ? await this.emOf(box, signal) : undefined;
+    const result = await this.label(`${this.rpcId}:${key}:again`, box, probability, settings, signal, em);
+    return { box, result };
+  }
+
+  /** The labels of a chunk once more, as they were. */
+  async labelAgain(key: string): Promise<LabelRuns | undefined> {
+    try {
+      return (await this.labelStored(key, this.settings))?.result.runs;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** What is known of a chunk goes, as its probability has; it is computed again if it is looked at. */
+  private forget(key: string): void {
+    this.labelThumbnails.delete(key);
+    this.objects.remove(key);
+    const chunk = this.chunks.get(key) as VolumeChunk | undefined;
+    if (chunk !== undefined && !this.failures.has(key)) remake(this, chunk);
   }
 }
 LabelsSource.prototype.chunkConstructor = ComputedChunk;

@@ -82,7 +82,12 @@ export class OverviewSource extends WithParameters(VolumeChunkSource, OverviewPa
     const { kind, level } = this.parameters;
     if (kind === "labels") {
       const ids = new BigUint64Array(boxVolume(box));
-      const drawn = this.labels.labelThumbnails.draw(level, box, ids, (base, label) => base | BigInt(label));
+      const known = new Map<string, Float64Array | undefined>();
+      const drawn = this.labels.labelThumbnails.draw(level, box, ids, (base, label, key) => {
+        if (!known.has(key)) known.set(key, this.labels.objects.mappingOf(key)?.ids);
+        // A chunk that is not joined to others any more shows its own ids.
+        return BigInt(known.get(key)?.[label] ?? base | BigInt(label));
+      });
       if (drawn) await postProcessRawData(chunk, signal, ids);
       else chunk.data = null;
     } else {

@@ -56,6 +56,11 @@ export class PredictedChunks {
     return (await store.get(this.key(box), boxVolume(box)))?.probability;
   }
 
+  /** Whether all EM of a box is at hand: `gather` then reads nothing. */
+  isGathered(box: Box): boolean {
+    return this.gatherer.has(box);
+  }
+
   /**
    * EM voxels of a box of the predicted scale, x fastest.
    * @throws VolumeError naming the EM chunk that cannot be read; AbortError.

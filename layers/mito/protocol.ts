@@ -4,6 +4,7 @@ import type {
   ReceptiveField,
   TestTimeAugmentation,
 } from "../../src/inference/types.js";
+import type { ObjectRows } from "../../src/morphology/object_types.js";
 import type { LabelSettings } from "../../src/segmentation/types.js";
 import type { Vec3 } from "../../src/volume/types.js";
 import type { ModelReference } from "../../workers/inference_api.js";
@@ -32,12 +33,20 @@ export class LabelsParameters {
   fixed!: readonly number[];
   bytesPerVoxel!: 1 | 2;
   overviews!: readonly Vec3[];
+  /** nm, x y z. */
+  voxelSize!: Vec3;
 }
 
 /** The probability behind a LabelsParameters source; a source without settings. */
 // biome-ignore lint/complexity/noStaticOnlyClass: Neuroglancer takes parameters as a class.
 export class ProbabilityParameters {
   static RPC_ID = "chondria/Probability";
+}
+
+/** Meshes of the whole objects of the LabelsParameters source with the same `instance`, when there is one. */
+export class MeshParameters {
+  static RPC_ID = "chondria/Meshes";
+  instance!: number;
 }
 
 export type OverviewKind = "labels" | "probability";
@@ -100,6 +109,32 @@ export interface Report {
   /** Labelled anew with other settings: where the probability came from, and what it cost, is as reported before. */
   readonly relabelled: boolean;
 }
+/**
+ * Chunk worker -> page: whole objects changed; at most twice a second. Pairs of ids lie one after the other; ids as numbers.
+ */
+export const OBJECT_IDS = "chondria/objectIds";
+export interface ObjectIds {
+  readonly id: number;
+  /** Objects of before, and the ids under which they (or most of them) live on. */
+  readonly renamed: Float64Array;
+  /** Ids that chunks on the screen still show, and the ids that stand for them until those chunks are written anew. */
+  readonly linked: Float64Array;
+  /** Ids whose links go; applied before `linked`. */
+  readonly unlinked: Float64Array;
+}
+/** Chunk worker -> page: rows of the object table. */
+export const OBJECT_ROWS = "chondria/objectRows";
+export interface ObjectRowsMessage {
+  readonly id: number;
+  readonly rows: ObjectRows;
+}
+/** Page -> chunk worker: objects that the user selected, which are measured even while more of them may come. */
+export const SELECT_OBJECTS = "chondria/selectObjects";
+export interface SelectObjects {
+  readonly id: number;
+  readonly ids: Float64Array;
+}
+
 /** Chunk worker -> page: the chunks that are visible, and for each whether it is finished. */
 export const VIEW = "chondria/view";
 export interface View {
@@ -127,4 +162,12 @@ export interface Counters {
   thumbnailBytes: number;
   /** Chunks that wait for an inference worker. */
   waiting: number;
+  /** Whole objects of all sources, and the bytes that their chunks take. */
+  objects: number;
+  objectBytes: number;
+  /** Links that the pages hold now. */
+  links: number;
+  /** Chunks on the screen that show ids of before, and how often chunks have been written anew. */
+  outdated: number;
+  rewritten: number;
 }

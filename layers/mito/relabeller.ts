@@ -2,6 +2,10 @@ import type { LabelSettings } from "../../src/segmentation/types.js";
 
 /** A chunk that was labelled anew. */
 export interface Relabelled {
+  /** Makes it known to others that are done with it; before any of them is packed. */
+  join?(): void;
+  /** Gets it ready to be shown. Must not reject. */
+  pack?(): Promise<void>;
   /** Puts it on the screen. */
   show(): void;
   /** What may wait until everything is on the screen. */
@@ -67,6 +71,9 @@ export class Relabeller {
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, worker));
+    if (this.disposed) return;
+    for (const relabelled of done) relabelled.join?.();
+    await Promise.all(done.map((relabelled) => relabelled.pack?.()));
     if (this.disposed) return;
     for (const relabelled of done) relabelled.show();
     for (const relabelled of done) {

@@ -1,3 +1,4 @@
+import type { LabelRuns } from "../../src/segmentation/types.js";
 import type { Vec3 } from "../../src/volume/types.js";
 import { ID_BITS } from "./base.js";
 
@@ -13,22 +14,20 @@ export function firstId(lower: Vec3, chunkSize: ArrayLike<number>, upperBound: A
 }
 
 /**
- * Segment ids of a chunk from its labels: 0 stays 0.
- * @param count Largest label.
- * @throws RangeError when there are more labels than ids.
+ * Segment ids of a chunk's voxels, x fastest: 0 where there is no label, or its id is 0.
+ * @param ids Of the labels 0..count, whole numbers below 2^53.
  */
-export function segmentIds(labels: Uint32Array, count: number, first: bigint): BigUint64Array<ArrayBuffer> {
-  if (count >= 2 ** Number(ID_BITS))
-    throw new RangeError(`${count} objects in one chunk: raise the threshold or the smallest object`);
-  const ids = new BigUint64Array(labels.length);
-  // As two halves, which is many times faster than a BigInt for each voxel. All that runs WebGL is little endian.
-  const halves = new Uint32Array(ids.buffer);
-  const low = Number(first & 0xffffffffn);
-  const high = Number(first >> 32n);
-  for (let i = 0; i < labels.length; i++) {
-    if (labels[i] === 0) continue;
-    halves[2 * i] = low | labels[i];
-    halves[2 * i + 1] = high;
-  }
-  return ids;
+export function paintIds(
+  { size, rows, starts, ends, labels }: LabelRuns,
+  ids: Float64Array,
+): BigUint64Array<ArrayBuffer> {
+  const [width, height, depth] = size;
+  const painted = new BigUint64Array(width * height * depth);
+  const values = BigUint64Array.from(ids, BigInt);
+  for (let row = 0; row < height * depth; row++)
+    for (let run = rows[row]; run < rows[row + 1]; run++) {
+      const value = values[labels[run]];
+      if (value !== 0n) painted.fill(value, row * width + starts[run], row * width + ends[run]);
+    }
+  return painted;
 }

@@ -61,6 +61,10 @@ export const counters = {
 /** Says how many bytes of thumbnails there are, over all sources. */
 export const thumbnailBytes: Set<() => number> = new Set();
 
+type ObjectCounts = Pick<Counters, "objects" | "objectBytes" | "links" | "outdated" | "rewritten">;
+/** Says what there is of objects, by source. */
+export const objectCounts: Set<() => ObjectCounts> = new Set();
+
 function makeAnalysisThread(): AnalysisThread {
   const worker = new Worker(
     /* webpackChunkName: "analysis" */ new URL("../../workers/analysis.ts", import.meta.url),
@@ -112,9 +116,13 @@ registerPromiseRPC(COUNTERS, async (): Promise<{ value: Counters }> => {
   const { memory } = store.stats();
   let bytes = 0;
   for (const count of thumbnailBytes) bytes += count();
+  const objects = { objects: 0, objectBytes: 0, links: 0, outdated: 0, rewritten: 0 };
+  for (const count of objectCounts)
+    for (const [name, value] of Object.entries(count())) objects[name as keyof ObjectCounts] += value;
   return {
     value: {
       ...counters,
+      ...objects,
       emBytes: emCache.bytes,
       probabilityBytes: memory.bytes,
       thumbnailBytes: bytes,

@@ -70,17 +70,18 @@ export class Thumbnails {
    * Draws a box of a level.
    * @param box Voxels of the level.
    * @param out Holds `box`, x fastest; zero where nothing is known.
+   * @param value What to draw for a value of the chunk with this key and base.
    * @returns Whether anything was drawn.
    */
   draw<T extends bigint | number>(
     level: number,
     box: Box,
     out: { [index: number]: T },
-    value: (base: bigint, value: number) => T,
+    value: (base: bigint, value: number, key: string) => T,
   ): boolean {
     let drawn = false;
     const [ox, oy] = boxSize(box);
-    for (const { base, levels } of this.chunks.values()) {
+    for (const [key, { base, levels }] of this.chunks) {
       const found = levels.get(level);
       if (found === undefined) continue;
       const { lower, upper } = found.box;
@@ -88,7 +89,7 @@ export class Thumbnails {
       let [x, y, z] = lower;
       for (let i = 0; i < found.runs.length; i += 2) {
         const run = found.runs[i];
-        const colour = run === 0 ? undefined : value(base, run);
+        const colour = run === 0 ? undefined : value(base, run, key);
         for (let n = found.runs[i + 1]; n > 0; n--) {
           if (
             colour !== undefined &&

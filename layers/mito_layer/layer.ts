@@ -9,12 +9,15 @@ import {
 import { StatusMessage } from "neuroglancer/unstable/status.js";
 import { trackableAlphaValue } from "neuroglancer/unstable/trackable_alpha.js";
 import { WatchableValue } from "neuroglancer/unstable/trackable_value.js";
+import type { Vec3 } from "../../src/volume/types.js";
 import type { ChunkReport, MitoSource } from "../mito/base.js";
 import { MitoVolume } from "../mito/frontend.js";
 import { LayerAdaptation } from "./adaptation.js";
 import { addHeatMap } from "./heat_map.js";
+import { ObjectIdsInLayer } from "./object_ids.js";
 import { PredictTab } from "./predict_tab.js";
 import type { Placement } from "./region.js";
+import { SegmentPropertiesLink } from "./segment_properties.js";
 import { MitoLayerState } from "./state.js";
 
 /** A slider that is dragged fires many times a frame; labels change at most this often (ms). */
@@ -30,6 +33,7 @@ export class MitoUserLayer extends SegmentationUserLayer {
   readonly mito = new WatchableValue<MitoSource | undefined>(undefined);
   readonly state = this.registerDisposer(new MitoLayerState());
   readonly adaptation = this.registerDisposer(new LayerAdaptation());
+  private readonly segmentProperties: SegmentPropertiesLink;
   private readonly heatMapOpacity = trackableAlphaValue(0.8);
   private transform: WatchableRenderLayerTransform | undefined;
 
@@ -40,6 +44,7 @@ export class MitoUserLayer extends SegmentationUserLayer {
     this.registerDisposer(this.state.changed.add(this.specificationChanged.dispatch));
     this.registerDisposer(this.state.threshold.changed.add(writeSettings));
     this.registerDisposer(this.state.minimumVoxels.changed.add(writeSettings));
+    this.segmentProperties = this.registerDisposer(new SegmentPropertiesLink(this));
     this.tabs.add("predict", { label: "Predict", order: -110, getter: () => new PredictTab(this) });
     this.tabs.default = "predict";
   }
@@ -53,6 +58,7 @@ export class MitoUserLayer extends SegmentationUserLayer {
       if (!(volume instanceof MitoVolume) || subsource.activated === undefined) continue;
       source ??= volume.mito;
       if (source !== volume.mito || source === this.mito.value) continue;
+      subsource.activated.registerDisposer(new ObjectIdsInLayer(this, source));
       // Without a subsource: from the model space, in which reports stand, to the layer's.
       this.transform = subsource.activated.registerDisposer(
         getWatchableRenderLayerTransform(
@@ -72,6 +78,7 @@ export class MitoUserLayer extends SegmentationUserLayer {
     }
     this.mito.value = source;
     this.writeSettings();
+    this.segmentProperties.restore();
   }
 
   private writeSettings(): void {
@@ -99,7 +106,7 @@ export class MitoUserLayer extends SegmentationUserLayer {
   }
 
   /** Moves the view to the middle of a chunk. */
-  goTo({ modelLower, modelUpper }: ChunkReport): void {
+  goTo({ modelLower, modelUpper }: Pick<ChunkReport, "modelLower" | "modelUpper">): void {
     const transform = this.transform?.value;
     if (transform === undefined || transform.error !== undefined) return;
     const { rank, unpaddedRank, modelToRenderLayerTransform: matrix } = transform;
@@ -112,6 +119,16 @@ export class MitoUserLayer extends SegmentationUserLayer {
         position[i] += matrix[j * rows + i] * 0.5 * (modelLower[j] + modelUpper[j]);
     }
     this.setLayerPosition(transform, position);
+  }
+
+  /** Moves the view to a place in voxels of the predicted scale, where a voxel is from k to k + 1. */
+  goToVoxel([x, y, z]: Vec3): void {
+    const matrix = this.mito.value?.voxelToModel;
+    if (matrix === undefined) return;
+    const place = [0, 1, 2].map(
+      (row) => matrix[row] * x + matrix[4 + row] * y + matrix[8 + row] * z + matrix[12 + row],
+    );
+    this.goTo({ modelLower: place, modelUpper: place });
   }
 
   override toJSON() {

@@ -8,6 +8,7 @@ import { checkbox, field, numberInput, slider } from "./controls.js";
 import { element, setText } from "./dom.js";
 import type { MitoUserLayer } from "./layer.js";
 import { availableModels, modelLabel, modelsChanged } from "./model_list.js";
+import { ReferenceSelect } from "./reference_select.js";
 import { SavedModelsView } from "./saved_models_view.js";
 import { editQuery, isMitoUrl } from "./source_url.js";
 import { LARGEST_MINIMUM } from "./state.js";
@@ -54,7 +55,7 @@ export class PredictTab extends Tab {
           "A voxel belongs to a mitochondrion from this probability on. Keys: − and =",
           (id) => slider(this, id, state.threshold, { minimum: 0, maximum: 1, step: 0.01 }),
         ),
-        field("Smallest object", "Objects of fewer voxels in a chunk are left out", (id) =>
+        field("Smallest object", "Whole objects of fewer voxels, over all chunks, are left out", (id) =>
           numberInput(this, id, state.minimumVoxels, {
             minimum: 0,
             maximum: LARGEST_MINIMUM,
@@ -67,6 +68,11 @@ export class PredictTab extends Tab {
         ),
         field("Probability", "Shows the network's output as a heat map. Key: p", (id) =>
           checkbox(this, id, state.showProbability, "as a heat map"),
+        ),
+        field(
+          "Reference",
+          "A segmentation layer, such as a ground truth, that predictions are compared with",
+          (id) => this.registerDisposer(new ReferenceSelect(layer, id)).element,
         ),
       ),
       this.registerDisposer(new StatusView(layer)).element,

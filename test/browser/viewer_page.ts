@@ -13,13 +13,14 @@ export interface ViewerState {
   readonly zoom?: number;
   readonly position?: readonly [number, number, number];
   readonly layer?: object;
+  readonly layout?: string;
 }
 
 /** Address of the page with a prediction over EM that the screen does not show itself, which would only cost time. */
 export function viewerUrl(
   app: string,
   search: string,
-  { em, query, zoom = 1, position, layer }: ViewerState,
+  { em, query, zoom = 1, position, layer, layout = "xy" }: ViewerState,
 ): string {
   const metres = [1e-8, "m"];
   const state = {
@@ -29,7 +30,7 @@ export function viewerUrl(
     // Chunks ahead of a movement would be computed too, and counted.
     prefetch: false,
     layers: [{ type: "mito", name: "mito", source: `${em}|mito:?${query}`, ...layer }],
-    layout: "xy",
+    layout,
   };
   return `${app}${search}#!${encodeURIComponent(JSON.stringify(state))}`;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { firstId, segmentIds } from "../../../layers/mito/segment_ids.js";
+import { firstId, paintIds } from "../../../layers/mito/segment_ids.js";
 
 describe("segment ids", () => {
   it("are unique over a grid whose index does not fit 32 bits", () => {
@@ -11,17 +11,25 @@ describe("segment ids", () => {
     expect(firstId([512, 256, 16], size, bound)).toBe((2n + 65536n * (1n + 65536n * 2n)) << 20n);
   });
 
-  it("put the label in the low bits and leave the background", () => {
-    const first = 0x1234_5678_9a50_0000n;
-    expect([...segmentIds(Uint32Array.of(0, 1, 0, 0xfffff), 0xfffff, first)]).toEqual([
+  it("are painted along the runs, and leave background and hidden objects 0", () => {
+    const runs = {
+      size: [4, 2, 1] as const,
+      count: 3,
+      rows: Uint32Array.of(0, 2, 3),
+      starts: Uint16Array.of(0, 3, 1),
+      ends: Uint16Array.of(2, 4, 4),
+      labels: Uint32Array.of(1, 2, 3),
+    };
+    const large = 2 ** 52 + 1;
+    expect([...paintIds(runs, Float64Array.of(0, large, 0, 7))]).toEqual([
+      BigInt(large),
+      BigInt(large),
       0n,
-      first | 1n,
       0n,
-      first | 0xfffffn,
+      0n,
+      7n,
+      7n,
+      7n,
     ]);
-  });
-
-  it("refuse more objects than there are ids", () => {
-    expect(() => segmentIds(new Uint32Array(1), 2 ** 20, 0n)).toThrow(/1048576 objects in one chunk/);
   });
 });
