@@ -8,7 +8,6 @@ import { checkbox, field, numberInput, slider } from "./controls.js";
 import { element, setText } from "./dom.js";
 import type { MitoUserLayer } from "./layer.js";
 import { availableModels, modelLabel, modelsChanged } from "./model_list.js";
-import { ReferenceSelect } from "./reference_select.js";
 import { SavedModelsView } from "./saved_models_view.js";
 import { editQuery, isMitoUrl } from "./source_url.js";
 import { LARGEST_MINIMUM } from "./state.js";
@@ -68,11 +67,6 @@ export class PredictTab extends Tab {
         ),
         field("Probability", "Shows the network's output as a heat map. Key: p", (id) =>
           checkbox(this, id, state.showProbability, "as a heat map"),
-        ),
-        field(
-          "Reference",
-          "A segmentation layer, such as a ground truth, that predictions are compared with",
-          (id) => this.registerDisposer(new ReferenceSelect(layer, id)).element,
         ),
       ),
       this.registerDisposer(new StatusView(layer)).element,

@@ -1,17 +1,10 @@
 import { TrackableBoolean } from "neuroglancer/unstable/trackable_boolean.js";
 import { TrackableValue } from "neuroglancer/unstable/trackable_value.js";
 import { RefCounted } from "neuroglancer/unstable/util/disposable.js";
-import {
-  verifyBoolean,
-  verifyFiniteFloat,
-  verifyObject,
-  verifyOptionalString,
-} from "neuroglancer/unstable/util/json.js";
+import { verifyBoolean, verifyFiniteFloat, verifyObject } from "neuroglancer/unstable/util/json.js";
 import { NullarySignal } from "neuroglancer/unstable/util/signal.js";
 import type { LabelSettings } from "../../src/segmentation/types.js";
 import { DEFAULT_LABEL_SETTINGS } from "../mito/base.js";
-
-const LONGEST_NAME = 1_000;
 
 /** A chunk of the default display size has 524,288 voxels: no object in it is larger than this. */
 export const LARGEST_MINIMUM = 1_000_000;
@@ -29,18 +22,10 @@ function verifyMinimumVoxels(value: unknown): number {
   return number;
 }
 
-function verifyReference(value: unknown): string | undefined {
-  const name = verifyOptionalString(value);
-  if (name !== undefined && (name === "" || name.length > LONGEST_NAME))
-    throw new Error(`expected the name of a segmentation layer, at most ${LONGEST_NAME} characters long`);
-  return name;
-}
-
 const VALIDATORS = {
   threshold: verifyThreshold,
   minimumVoxels: verifyMinimumVoxels,
   showProbability: verifyBoolean,
-  reference: verifyReference,
 };
 
 /**
@@ -51,8 +36,6 @@ export class MitoLayerState extends RefCounted {
   readonly threshold = new TrackableValue(DEFAULT_LABEL_SETTINGS.threshold, verifyThreshold);
   readonly minimumVoxels = new TrackableValue(DEFAULT_LABEL_SETTINGS.minimumVoxels, verifyMinimumVoxels);
   readonly showProbability = new TrackableBoolean(false, false);
-  /** Name of the segmentation layer that predictions are compared with; undefined for none. It need not be there (yet). */
-  readonly reference = new TrackableValue<string | undefined>(undefined, verifyReference);
   readonly changed = new NullarySignal();
 
   constructor() {
@@ -63,8 +46,8 @@ export class MitoLayerState extends RefCounted {
 
   /** JSON key -> member, in the order in which they stand in the state. */
   private members() {
-    const { threshold, minimumVoxels, showProbability, reference } = this;
-    return { threshold, minimumVoxels, showProbability, reference };
+    const { threshold, minimumVoxels, showProbability } = this;
+    return { threshold, minimumVoxels, showProbability };
   }
 
   get labelSettings(): LabelSettings {
