@@ -3,6 +3,7 @@ import { Command } from "commander";
 /** One file a sub-command; each is loaded only when asked for, so that `--help` stays instant. */
 const commands: Record<string, () => Promise<{ register(program: Command): void }>> = {
   adapt: () => import("./adapt.js"),
+  edits: () => import("./edits.js"),
   evaluate: () => import("./evaluate.js"),
   experiment: () => import("./experiment.js"),
   import: () => import("./import.js"),

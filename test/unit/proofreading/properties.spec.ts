@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { formatLog, readLog } from "../../../src/proofreading/json_lines.js";
 import { mergeLogs } from "../../../src/proofreading/merge.js";
 import { Replay } from "../../../src/proofreading/replay.js";
-import type { PredictionView } from "../../../src/proofreading/types.js";
+import type { Operation, PredictionView } from "../../../src/proofreading/types.js";
 import type { VolumeView } from "../../../src/proofreading/volume_view.js";
 import { fromPlaced, sameSet } from "../../../src/proofreading/voxel_set.js";
 import type { Vec3 } from "../../../src/volume/types.js";
@@ -128,7 +128,7 @@ describe("merging logs", () => {
   const logs = [1, 2, 3].map((author) =>
     writeRandom(new Scribe(`author ${author}`, 1_000 + author), randomOf(author), BLOBS, SIZE, 60),
   );
-  const text = (...parts: Parameters<typeof mergeLogs>) => formatLog(mergeLogs(...parts).log.operations);
+  const text = (...parts: (readonly Operation[])[]) => formatLog(mergeLogs(...parts).log.operations);
 
   it("is commutative, associative and idempotent, byte for byte", () => {
     const [a, b, c] = logs;
