@@ -56,12 +56,18 @@ export function register(program: Command): void {
     )
     .requiredOption("--data <folder>", "folder of the public data sets (docs/datasets.md)")
     .option("--out <folder>", "keeps predictions, so that a second run goes on, and rank.json", "runs/rank")
-    .option("--pair <source:target>", "data sets, as in lucchi++:vnc; may be repeated", pair, DEFAULT_PAIRS)
-    .option(
-      "--models <folder>",
-      "folder of packages; may be repeated (default: those that ship)",
-      (folder: string, before: string[]) => [...(before === DEFAULT_MODELS ? [] : before), folder],
-      DEFAULT_MODELS,
+    .addOption(
+      new Option("--pair <source:target>", "data sets, as in lucchi++:vnc; may be repeated")
+        .argParser(pair)
+        .default(DEFAULT_PAIRS, "lucchi++:vnc and vnc:lucchi++"),
+    )
+    .addOption(
+      new Option("--models <folder>", "folder of packages; may be repeated")
+        .argParser((folder: string, before: string[]) => [
+          ...(before === DEFAULT_MODELS ? [] : before),
+          folder,
+        ])
+        .default(DEFAULT_MODELS, "those that ship"),
     )
     .option(
       "--only <names>",
