@@ -1,12 +1,14 @@
 /**
  * The viewer in Chromium on the phantom: time from opening the address to the first predicted chunk, cold and again from
  * the cache of the browser (the rival is the viewer itself without its cache), and the latency of chunks at random places.
- * WebGPU where Chromium has an adapter, else WASM; the line says which. Gathering includes making the phantom EM.
+ * WebGPU where Chromium has an adapter, else WASM; the line says which. Gathering includes making the phantom EM. Then what joining
+ * chunks to whole objects cost: how long the screen showed ids of before, and how often chunks were written anew.
  */
 import type { Page } from "playwright-core";
 import type { ChunkReport } from "../layers/mito/base.js";
 import { allArrive, counters, exposeMito } from "../test/browser/viewer_page.js";
 import { launchBrowser, openPage, waitInPage } from "../test/support/browser.js";
+import { settled } from "../test/support/objects_page.js";
 import { startApp } from "../test/support/server.js";
 
 const MODEL = process.env.CHONDRIA_BENCH_MODEL ?? "phantom-source-only";
@@ -93,6 +95,11 @@ try {
     reports.push(...(await finished(page)).filter((r) => !seen.has(r.key) && r.origin === "computed"));
   }
   const total = reports.map(({ ms }) => ms.gather + ms.forward + ms.label);
+  const { objects, objectBytes, rewritten } = await settled(page, 600_000);
+  const known = (await finished(page)).length;
+  console.log(
+    `whole objects: ${objects} in ${known} chunks, ${(objectBytes / known / 1024).toFixed(0)} kB a chunk; ${rewritten} chunks written anew`,
+  );
   console.log(`chunk latency without queueing, ${reports.length} chunks at random places`);
   for (const p of [50, 95, 99]) console.log(`  p${p} ${seconds(percentile(total, p)).padStart(9)}`);
   for (const stage of ["gather", "queue", "forward", "label"] as const)
