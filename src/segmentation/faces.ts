@@ -1,3 +1,4 @@
+import type { Vec3 } from "../volume/types.js";
 import type { Connectivity, LabelRuns } from "./types.js";
 
 /**
@@ -150,6 +151,27 @@ export function markTouches({ words, at }: Sides, directions: readonly number[],
     const first = at[direction] + rowCount + 2;
     const last = first + 2 * words[first - 1];
     for (let run = first; run < last; run += 2) touches[words[run + 1]] |= bit;
+  }
+}
+
+/** The bit of no direction: for labels at a lower border of the volume that lies within the chunk. */
+export const WITHIN = 13;
+
+/**
+ * Sets bit `WITHIN` in `touches[label]` for every label that has a voxel at or below `edge` along an axis.
+ * @param edge x y z in the chunk; -1 along axes where the volume does not begin within the chunk.
+ */
+export function markWithin(
+  { size, rows, starts, labels }: LabelRuns,
+  [edgeX, edgeY, edgeZ]: Vec3,
+  touches: Uint32Array,
+): void {
+  const [, height, depth] = size;
+  for (let row = 0; row < height * depth; ++row) {
+    const whole = row % height <= edgeY || Math.floor(row / height) <= edgeZ;
+    for (let run = rows[row]; run < rows[row + 1]; ++run) {
+      if (whole || starts[run] <= edgeX) touches[labels[run]] |= 1 << WITHIN;
+    }
   }
 }
 

@@ -20,7 +20,8 @@ export function thresholdByte(threshold: number): number {
 }
 
 /**
- * Binarises a chunk of probabilities and labels its 3-D connected components in scan order.
+ * Binarises a box of probabilities and labels its 3-D connected components in scan order. Objects are taken to end with the
+ * box, also by the filter for small ones: chunks of a larger volume are labelled without (`minimumVoxels` 0) and joined.
  * @param probability round(255 p) of each voxel, x fastest.
  * @throws RangeError when the length does not fit the size or a setting makes no sense.
  */

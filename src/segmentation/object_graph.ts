@@ -102,7 +102,15 @@ export class ObjectGraph {
         `sums of ${measures.count} pieces for ${count} labels; compute the chunk again`,
       );
     const index = this.grid.indexOf(position);
-    const chunk = new ChunkPieces(index, position, box, runs, measures, this.directions);
+    const chunk = new ChunkPieces(
+      index,
+      position,
+      box,
+      runs,
+      measures,
+      this.directions,
+      this.grid.bounds.lower,
+    );
     const empty = chunk.voxels.indexOf(0, 1);
     if (empty > 0)
       throw new LabelRunsError(`label ${empty} of a chunk has no voxel; compute the chunk again`);

@@ -1,7 +1,7 @@
 import type { PieceMeasures } from "../morphology/object_types.js";
 import type { Box, Vec3 } from "../volume/types.js";
 import { LABELS_PER_CHUNK } from "./chunk_grid.js";
-import { DIRECTIONS, markTouches, type Sides, takeSides } from "./faces.js";
+import { DIRECTIONS, markTouches, markWithin, type Sides, takeSides, WITHIN } from "./faces.js";
 import { runsByteLength, voxelsOfLabels } from "./label_runs.js";
 import type { LabelRuns } from "./types.js";
 
@@ -49,7 +49,7 @@ export class ChunkPieces {
   /** Bit d: within the volume, but there is no chunk. */
   missing = 0;
   /** Bit d: out of the volume. */
-  outside = 0;
+  outside = 1 << WITHIN;
   /** Its number in the order of arrival. */
   arrived = 0;
   /** What `mappingOf` answered last. */
@@ -65,6 +65,8 @@ export class ChunkPieces {
     public runs: LabelRuns | undefined,
     readonly measures: PieceMeasures | undefined,
     directions: readonly number[],
+    /** First voxel of the volume; it may lie within the chunk. */
+    first: Vec3,
   ) {
     const labelled = runs!;
     this.count = labelled.count;
@@ -73,6 +75,8 @@ export class ChunkPieces {
     this.sides = takeSides(labelled, directions);
     this.touches = new Uint32Array(this.count + 1);
     markTouches(this.sides, directions, this.touches);
+    const edge = first.map((f, i) => (f > box.lower[i] ? f - box.lower[i] : -1)) as unknown as Vec3;
+    if (edge.some((e) => e >= 0)) markWithin(labelled, edge, this.touches);
     const perLabel = this.voxels.byteLength + this.touches.byteLength + 8 * this.count;
     const sums = measures?.values.byteLength ?? 0;
     // About 1,000 bytes are the objects themselves.

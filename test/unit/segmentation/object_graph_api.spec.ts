@@ -66,7 +66,7 @@ describe("ObjectGraph", () => {
     expect(graph.takeChanges().chunks).toEqual([[1, 0, 0]]);
     expect([...graph.mappingOf([1, 0, 0])!]).toEqual([0, 2, 0]);
     graph.minimumVoxels = 0;
-    expect(graph.takeChanges().chunks.sort()).toEqual([
+    expect([...graph.takeChanges().chunks].sort()).toEqual([
       [0, 0, 0],
       [1, 0, 0],
     ]);
@@ -175,6 +175,28 @@ describe("ObjectGraph", () => {
     expect(grid.boxOf([3, 2, 2])).toEqual({ lower: [24, 16, 8], upper: [30, 21, 9] });
     expect(grid.has([0, 0, 0])).toBe(false);
     expect(grid.has([1, 0, 0.5])).toBe(false);
+  });
+
+  it("knows the border of a volume that begins within a chunk", () => {
+    const bounds = { lower: [2, 1, 0] as Vec3, upper: [12, 9, 9] as Vec3 };
+    const graph = new ObjectGraph({ connectivity: 6, chunkSize: [4, 3, 3], bounds, maximumBytes: 0 });
+    const at = (voxel: Vec3) => {
+      const labeller = new RunLabeller();
+      labeller.begin(4, 3, 6);
+      const position = voxel.map((v, i) => Math.floor(v / [4, 3, 3][i])) as unknown as Vec3;
+      const [x, y, z] = voxel.map((v, i) => v % [4, 3, 3][i]);
+      for (let k = 0; k < 3; ++k)
+        labeller.addSlice(Uint8Array.from({ length: 12 }, (_, i) => (i === x + 4 * y && k === z ? 1 : 0)));
+      labeller.finish();
+      graph.put(position, exportRuns(labeller));
+      return graph.state(graph.objectOf(position, 1)!)!.border;
+    };
+    expect(at([2, 4, 4])).toBe(true);
+    expect(at([3, 4, 4])).toBe(false);
+    expect(at([4, 1, 4])).toBe(true);
+    expect(at([4, 2, 4])).toBe(false);
+    expect(at([4, 4, 0])).toBe(true);
+    expect(at([11, 4, 4])).toBe(true);
   });
 
   it("does not change when it is given what does not fit", () => {
