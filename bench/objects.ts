@@ -9,16 +9,24 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { ADDITIVE_WIDTH, additiveColumns, measurePieces } from "../src/morphology/additive.js";
+import { OBJECT_COLUMN_IDS } from "../src/morphology/object_types.js";
 import { visitRegions } from "../src/morphology/regions.js";
-import { summarise } from "../src/morphology/summary.js";
+import { summarise, summariseRuns } from "../src/morphology/summary.js";
 import { labelMask, labelProbability } from "../src/segmentation/label.js";
+import { exportRuns } from "../src/segmentation/label_runs.js";
+import { RunLabeller } from "../src/segmentation/runs.js";
+import type { LabelRuns } from "../src/segmentation/types.js";
 import { openImageStack } from "../src/volume/image_stack_node.js";
 import type { Vec3 } from "../src/volume/types.js";
+import { printShare } from "./objects_share.js";
 
 interface Result {
   readonly ms: number;
   readonly count: number;
   readonly solidity?: number;
+  /** Mean over the objects of their mean intensity. */
+  readonly intensity?: number;
 }
 
 interface Rival {
@@ -124,6 +132,30 @@ function chunkResult(probability: Uint8Array): Omit<Result, "ms"> {
   return { count: labelling.count, solidity };
 }
 
+function runsOf(probability: Uint8Array): LabelRuns {
+  const labeller = new RunLabeller();
+  labeller.begin(CHUNK[0], CHUNK[1], 26);
+  for (let z = 0; z < CHUNK[2]; ++z) labeller.addSlice(probability, 128, z * CHUNK[0] * CHUNK[1]);
+  labeller.finish();
+  return exportRuns(labeller);
+}
+
+/** The EM of the chunks, made as objects_python.py makes it. */
+const em = Uint8Array.from({ length: CHUNK[0] * CHUNK[1] * CHUNK[2] }, (_, i) => (i * 7919) % 251);
+
+/** All that is measured of a chunk in the viewer: its regions, and of each object what adds up, as columns. */
+function metricsResult(runs: LabelRuns): Omit<Result, "ms"> {
+  const { solidity } = summariseRuns(runs, { sliceAxis: 2 });
+  const { count, values } = measurePieces(runs, { data: em });
+  let intensity = 0;
+  const mean = OBJECT_COLUMN_IDS.indexOf("intensityMean");
+  for (let label = 0; label < count; ++label) {
+    const row = values.subarray(label * ADDITIVE_WIDTH, (label + 1) * ADDITIVE_WIDTH);
+    intensity += additiveColumns(row, [0, 0, 0], { voxelSize: [5, 5, 5], sliceAxis: 2 })[mean];
+  }
+  return { count, solidity, intensity: intensity / count };
+}
+
 const mask = await readMask();
 const volumes: Record<string, Mask> = {
   stack: mask,
@@ -131,6 +163,10 @@ const volumes: Record<string, Mask> = {
   noise: { voxels: noise(256 * 256 * 8), size: CHUNK, name: "a chunk of noise" },
 };
 const labelled = labelMask(mask.voxels, mask.size);
+const runsOfChunks: Record<string, LabelRuns> = {
+  chunk: runsOf(volumes.chunk.voxels),
+  noise: runsOf(volumes.noise.voxels),
+};
 const tasks: Task[] = [
   {
     title: `label, ${mask.name}, ${(mask.voxels.length / 1e6).toFixed(0)} M voxels`,
@@ -155,6 +191,13 @@ const tasks: Task[] = [
       return { count, solidity: sum / count };
     },
   },
+  ...["chunk", "noise"].map((volume) => ({
+    title: `metrics of the labels of ${volumes[volume].name}: regions, and sums with intensity`,
+    volume,
+    rivals: { "skimage regionprops_table": "metrics" },
+    rounds: volume === "noise" ? 5 : 25,
+    ours: () => metricsResult(runsOfChunks[volume]),
+  })),
   ...["chunk", "noise"].map((volume) => ({
     title: `threshold, label and summarise ${volumes[volume].name}, ${CHUNK.join(" x ")}`,
     volume,
@@ -189,6 +232,8 @@ try {
         const off = Math.abs((result.solidity ?? 0) - (expected.solidity ?? 0));
         if (result.count !== expected.count) throw new Error(`${name}: ${result.count} objects`);
         if (off > 1e-9) throw new Error(`${name}: solidity ${result.solidity}, ours ${expected.solidity}`);
+        if (Math.abs((result.intensity ?? 0) - (expected.intensity ?? 0)) > 1e-6)
+          throw new Error(`${name}: intensity ${result.intensity}, ours ${expected.intensity}`);
       }
     }
     const ms = best(own);
@@ -206,6 +251,7 @@ try {
     }
   }
   if (typeof rival !== "string") rival.close();
+  if ("share of a forward pass".includes(process.env.BENCH_ONLY ?? "")) await printShare();
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

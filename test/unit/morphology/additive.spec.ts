@@ -83,7 +83,7 @@ describe("measurePieces", () => {
   it.each([Uint8Array, Uint16Array])("sums what the definition says (%o)", (Type) => {
     const size: Vec3 = [37, 9, 5];
     const labels = randomLabels(size, 4, 1);
-    const em = Type.from(labels, (_, i) => (i * 7919) % 60_000);
+    const em = new Type(labels.map((_, i) => (i * 7919) % 60_000));
     const { count, values } = measurePieces(runsOf(labels, size, 5), { data: em });
     expect(count).toBe(5);
     expect(values.length).toBe(5 * ADDITIVE.length);
