@@ -8,6 +8,7 @@ import { DEFAULT_LABEL_SETTINGS } from "../mito/base.js";
 import { formatMitoQuery } from "../mito/url.js";
 import { MitoUserLayer } from "../mito_layer/layer.js";
 import type { ComparisonState } from "./comparison_state.js";
+import { shortNames } from "./figures.js";
 import { type PlacedReference, placeReference, referenceLayers } from "./reference.js";
 
 /** Layers change many times while a state loads; what follows from them is looked at this often, ms. */
@@ -138,4 +139,9 @@ function layersOf(viewer: Viewer, agreement: AgreementState): (MitoUserLayer | u
       );
     }),
   );
+}
+
+/** What the compared models are called in the panel. */
+export function namesOf({ models }: AgreementState): string[] {
+  return shortNames(models.map(({ model }) => ({ id: model.id, strategy: model.config.strategy })));
 }

@@ -109,3 +109,15 @@ export function rankingOf(
   }
   return rankModels(candidates, { agreements: parts.map(({ agreement }) => agreement) });
 }
+
+/**
+ * Names of models as short as they can be told apart by: from the strategy on ("self-training" of "lucchi-to-vnc-self-training"), or else
+ * the ids.
+ */
+export function shortNames(models: readonly { readonly id: string; readonly strategy: string }[]): string[] {
+  const short = models.map(({ id, strategy }) => {
+    const at = strategy === "" ? -1 : id.indexOf(strategy);
+    return at === -1 ? id : id.slice(at);
+  });
+  return new Set(short).size === short.length ? short : models.map(({ id }) => id);
+}

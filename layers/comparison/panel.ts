@@ -10,6 +10,7 @@ import { askForComparison, stopComparison } from "./choose.js";
 import type { Scope } from "./comparison_state.js";
 import { SCOPES } from "./comparison_state.js";
 import type { ComparisonController } from "./controller.js";
+import { namesOf } from "./controller.js";
 import { comparisonFigures, type ModelPrior, rankingOf } from "./figures.js";
 import { RankingView } from "./ranking_view.js";
 import { SettingsView } from "./settings_view.js";
@@ -142,7 +143,7 @@ export class ComparisonPanel extends SidePanel {
     this.ranking.element.hidden = figures === undefined;
     this.agreementView.element.hidden = figures === undefined;
     if (figures === undefined) return;
-    const names = agreement.query.models;
+    const names = namesOf(agreement);
     this.ranking.update(
       rankingOf(reports, priorsOf(agreement)),
       names,

@@ -4,7 +4,7 @@ import { checkbox, slider } from "../mito_layer/controls.js";
 import { element, setText } from "../mito_layer/dom.js";
 import type { MitoUserLayer } from "../mito_layer/layer.js";
 import { modelColour } from "./colours.js";
-import type { ComparisonController } from "./controller.js";
+import { type ComparisonController, namesOf } from "./controller.js";
 import { referenceLayers } from "./reference.js";
 import { swatch } from "./tables.js";
 
@@ -51,7 +51,7 @@ export class SettingsView extends RefCounted {
 
   update(): void {
     const { agreement, layers, state, referenceError } = this.controller;
-    const names = agreement?.query.models ?? [];
+    const names = agreement === undefined ? [] : namesOf(agreement);
     const same = state.sameThreshold.value;
     const text = JSON.stringify([names, layers.map((layer) => layer?.managedLayer.name), same]);
     if (text !== this.shown) {

@@ -29,7 +29,7 @@ const CHUNK: Vec3 = [128, 100, 4];
 const MODELS = [
   "phantom-source-only",
   "phantom-to-phantom-shifted-target-statistics-matched",
-  "phantom-to-phantom-shifted-damt-net",
+  "phantom-to-phantom-shifted-self-training",
 ];
 const LONG = 280_000;
 

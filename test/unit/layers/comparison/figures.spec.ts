@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { alignAxes } from "../../../../layers/comparison/align.js";
 import { ALL_COLOUR, agreementShader, modelColour } from "../../../../layers/comparison/colours.js";
-import { comparisonFigures, rankingOf } from "../../../../layers/comparison/figures.js";
+import { comparisonFigures, rankingOf, shortNames } from "../../../../layers/comparison/figures.js";
 import { compareChunk, pairsOf } from "../../../../src/evaluation/compare_chunk.js";
 import { measureDistribution } from "../../../../src/morphology/distribution.js";
 import type { Box } from "../../../../src/volume/types.js";
@@ -68,6 +68,20 @@ describe("figures of a comparison", () => {
     const prior = { distribution, pixelRatio: 1 };
     expect(rankingOf(reports, [prior, prior, prior])?.models[0].model).toBe(0);
     expect(rankingOf(reports, [prior, prior, { distribution: null, pixelRatio: 1 }])).toBeUndefined();
+  });
+
+  it("calls models by their strategies where that tells them apart", () => {
+    const one = { id: "lucchi-to-vnc-self-training-unfiltered", strategy: "self-training" };
+    expect(shortNames([one, { id: "lucchi-source-only", strategy: "source-only" }])).toEqual([
+      "self-training-unfiltered",
+      "source-only",
+    ]);
+    const other = { id: "vnc-source-only", strategy: "source-only" };
+    expect(shortNames([other, { ...other, id: "lucchi-source-only" }])).toEqual([
+      "vnc-source-only",
+      "lucchi-source-only",
+    ]);
+    expect(shortNames([{ id: "mine", strategy: "cut" }])).toEqual(["mine"]);
   });
 
   it("draws each category in its colour", () => {
