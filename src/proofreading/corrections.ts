@@ -1,7 +1,6 @@
-import { intersect, isEmpty } from "../volume/box.js";
 import type { Box, Vec3 } from "../volume/types.js";
 import type { Atom, CorrectedObject, PredictionView, VoxelSet } from "./types.js";
-import { fromPlaced, hasVoxel, maskOf, paintSet, union } from "./voxel_set.js";
+import { boxesMeet, fromPlaced, hasVoxel, maskOf, paintSet, union } from "./voxel_set.js";
 
 /** Owner of a predicted object whose voxels were taken into atoms of their own. */
 const TAKEN = -1;
@@ -76,7 +75,7 @@ export class Corrections {
     if (predicted !== 0) this.touch(predicted);
     let deleted = 0;
     for (const object of this.drawn.values()) {
-      if (!object.atoms.some(({ voxels }) => voxels !== undefined && hasVoxel(voxels, voxel))) continue;
+      if (!draws(object, voxel)) continue;
       this.touch(object.id);
       if (!object.deleted) return object.id;
       // Of several, always the same one, whatever the order they came in.
@@ -209,5 +208,10 @@ export class Corrections {
 }
 
 function reaches({ atoms }: CorrectedObject, box: Box): boolean {
-  return atoms.some(({ voxels }) => voxels !== undefined && !isEmpty(intersect(voxels.box, box)));
+  return atoms.some(({ voxels }) => voxels !== undefined && boxesMeet(voxels.box, box));
+}
+
+function draws({ atoms }: CorrectedObject, voxel: Vec3): boolean {
+  for (const { voxels } of atoms) if (voxels !== undefined && hasVoxel(voxels, voxel)) return true;
+  return false;
 }

@@ -1,5 +1,4 @@
 import { BoxTooLargeError } from "../segmentation/voxel_box.js";
-import { intersect, isEmpty } from "../volume/box.js";
 import type { Box, Vec3 } from "../volume/types.js";
 import { applyOperation } from "./apply_operation.js";
 import { Attempt } from "./attempt.js";
@@ -7,12 +6,15 @@ import { type Change, Corrections } from "./corrections.js";
 import { type Effect, effectOf } from "./effective.js";
 import { type Clash, compareOperations, EditLog } from "./log.js";
 import type { Conflict, CorrectedObject, KnownOperation, Operation, PredictionView } from "./types.js";
+import { boxesMeet } from "./voxel_set.js";
 
 interface Applied {
   readonly operation: KnownOperation;
   readonly change: Change;
   readonly conflicts: readonly Conflict[];
   readonly subjects: ReadonlySet<number>;
+  /** It could not be tried (too large, no predictions): what it would have seen is not known. */
+  readonly failed: boolean;
 }
 
 /** Where predictions came, went or changed. */
@@ -172,18 +174,17 @@ export class Replay {
     return changed;
   }
 
+  /** Undo and redo are not among what holds. */
   private isDue(operation: Operation): operation is KnownOperation {
     return (
-      operation.kind !== "not understood" &&
-      operation.kind !== "undo" &&
-      operation.kind !== "redo" &&
+      !this.applied.has(operation.id) &&
       this.effect.holds.has(operation.id) &&
-      !this.applied.has(operation.id)
+      operation.kind !== "not understood"
     );
   }
 
   /**
-   * Applied operations that must go, or may come out otherwise: those after a change that saw something of it, or failed. Operations that
+   * Applied operations that must go, or may come out otherwise: those after a change that saw something of it. Operations that
    * are to come are taken to change what they did the last time.
    */
   private concerned(
@@ -212,7 +213,7 @@ export class Replay {
       const goes =
         !this.effect.holds.has(operation.id) ||
         again.has(operation.id) ||
-        (begun && applied.conflicts.length > 0) ||
+        (begun && applied.failed) ||
         shares(keys, applied.change.keys) ||
         meet(written, applied.change.reads) ||
         // It must not be there when an earlier one looks again.
@@ -262,9 +263,11 @@ export class Replay {
     const { corrections } = this;
     const attempt = new Attempt(corrections, operation);
     corrections.begin();
+    let failed = false;
     try {
       await applyOperation(attempt);
     } catch (error) {
+      failed = true;
       // Too large, or its voxels cannot be read: nothing of it holds, and the next replay tries again.
       const change = corrections.end();
       corrections.revert(change);
@@ -278,6 +281,7 @@ export class Replay {
       change: corrections.end(),
       conflicts: attempt.conflicts,
       subjects: attempt.subjects,
+      failed,
     };
   }
 }
@@ -294,7 +298,7 @@ function shares(a: ReadonlySet<number>, b: ReadonlySet<number>): boolean {
 }
 
 function meet(a: readonly Box[], b: readonly Box[]): boolean {
-  return a.some((box) => b.some((other) => !isEmpty(intersect(box, other))));
+  return a.some((box) => b.some((other) => boxesMeet(box, other)));
 }
 
 function notUnderstood(operation: Extract<Operation, { kind: "not understood" }>): Conflict {

@@ -1,7 +1,7 @@
 import { RunLabeller } from "../segmentation/runs.js";
 import type { Connectivity, PlacedRuns } from "../segmentation/types.js";
 import { BoxTooLargeError } from "../segmentation/voxel_box.js";
-import { boxSize, boxVolume, intersect, isEmpty } from "../volume/box.js";
+import { boxSize, boxVolume } from "../volume/box.js";
 import type { Box, Vec3 } from "../volume/types.js";
 import type { VoxelSet } from "./types.js";
 
@@ -15,6 +15,18 @@ export const EMPTY_SET: VoxelSet = {
   count: 0,
   runs: new Int32Array(0),
 };
+
+/** Whether two boxes share a voxel; without an allocation, since it is asked of every object that was drawn. */
+export function boxesMeet(a: Box, b: Box): boolean {
+  return (
+    a.lower[0] < b.upper[0] &&
+    a.upper[0] > b.lower[0] &&
+    a.lower[1] < b.upper[1] &&
+    a.upper[1] > b.lower[1] &&
+    a.lower[2] < b.upper[2] &&
+    a.upper[2] > b.lower[2]
+  );
+}
 
 /** Makes a set of runs in any order, also overlapping ones. @param length of `runs` that is in use. */
 export function voxelSet(runs: Int32Array, length = runs.length): VoxelSet {
@@ -107,7 +119,7 @@ export function visitRuns(
   box: Box,
   visit: (start: number, end: number, y: number, z: number) => void,
 ): void {
-  if (isEmpty(intersect(own, box))) return;
+  if (!boxesMeet(own, box)) return;
   const { lower, upper } = box;
   for (let i = firstRun(runs, lower[2], lower[1]); i < runs.length && runs[i] < upper[2]; i += RUN) {
     if (runs[i + 1] < lower[1] || runs[i + 1] >= upper[1]) continue;
@@ -140,7 +152,7 @@ export function union(sets: readonly VoxelSet[]): VoxelSet {
 
 /** Voxels of `a` that are not in `b`. */
 export function subtract(a: VoxelSet, b: VoxelSet): VoxelSet {
-  if (isEmpty(intersect(a.box, b.box))) return a;
+  if (!boxesMeet(a.box, b.box)) return a;
   const out: number[] = [];
   for (let i = 0; i < a.runs.length; i += RUN) {
     const [z, y, , end] = a.runs.subarray(i, i + RUN);
