@@ -56,7 +56,16 @@ describe("chondria edits apply", () => {
       { kind: "merge", anchors: [RIGHT, ALONE] },
       { kind: "delete", anchor: [0, 0, 0] },
     ]);
-    await main(["edits", "apply", log, path("p.ome.zarr"), "--out", path("a.ome.zarr"), "--objects", path("a.json")]);
+    await main([
+      "edits",
+      "apply",
+      log,
+      path("p.ome.zarr"),
+      "--out",
+      path("a.ome.zarr"),
+      "--objects",
+      path("a.json"),
+    ]);
     expect(err.replace(/.*(reading|applying).*\n/g, "")).toBe("");
     const { data } = await openGroup(path("a.ome.zarr"), 2).level(0);
     const labels = data as Uint32Array;
@@ -71,11 +80,15 @@ describe("chondria edits apply", () => {
     expect(out).toContain("2 objects, 4 operations, 1 conflicts");
     const objects = JSON.parse(await readFile(path("a.json"), "utf8"));
     expect(objects[labels[index(ALONE)] - 1]).toMatchObject({ verdict: "accept", tags: [] });
-    expect(objects[labels[index(LEFT)] - 1].voxels).toBe(labels.filter((label) => label === labels[index(LEFT)]).length);
+    expect(objects[labels[index(LEFT)] - 1].voxels).toBe(
+      labels.filter((label) => label === labels[index(LEFT)]).length,
+    );
   });
 
   it("corrects labels, taking probabilities for a split from their own volume", async () => {
-    const labels = Uint32Array.from(PROBABILITY, (value, i) => (value < 128 ? 0 : i % SIZE[0] > 29 ? 900_000 : 7));
+    const labels = Uint32Array.from(PROBABILITY, (value, i) =>
+      value < 128 ? 0 : i % SIZE[0] > 29 ? 900_000 : 7,
+    );
     await importVolume({ input: volumeOf(labels, SIZE), output: path("l.ome.zarr"), labels: true });
     const log = await logOf("l.jsonl", new Scribe(), [split]);
     const apply = ["edits", "apply", log, path("l.ome.zarr"), "--out", path("l2.ome.zarr"), "--overwrite"];
@@ -113,9 +126,14 @@ describe("chondria edits apply", () => {
 
 describe("chondria edits merge", () => {
   it("writes one log and lists conflicts with both sides, in either order the same", async () => {
-    const ana = await logOf("ana.jsonl", new Scribe("ana"), [split, { kind: "verdict", anchor: ALONE, verdict: "accept" }]);
+    const ana = await logOf("ana.jsonl", new Scribe("ana"), [
+      split,
+      { kind: "verdict", anchor: ALONE, verdict: "accept" },
+    ]);
     const near: Vec3 = [ALONE[0] + 1, ALONE[1], ALONE[2]];
-    const ben = await logOf("ben.jsonl", new Scribe("ben", 2_000), [{ kind: "verdict", anchor: near, verdict: "reject" }]);
+    const ben = await logOf("ben.jsonl", new Scribe("ben", 2_000), [
+      { kind: "verdict", anchor: near, verdict: "reject" },
+    ]);
     await main(["edits", "merge", ana, ben, "--out", path("one.jsonl")]);
     expect(out).toContain("one.jsonl: 3 operations of 2 logs, 0 conflicts");
     out = "";
@@ -133,7 +151,10 @@ describe("chondria edits show", () => {
     scribe.write({ kind: "comment", anchor: LEFT, text: "see\u001b[2J here" });
     scribe.write({ kind: "undo", target: merge.id });
     const text = formatLog(scribe.log.operations);
-    const newer = text.split("\n")[1].replace('"comment"', '"fold"').replace(/"id":"\w+"/, '"id":"newer"');
+    const newer = text
+      .split("\n")[1]
+      .replace('"comment"', '"fold"')
+      .replace(/"id":"\w+"/, '"id":"newer"');
     await writeFile(path("show.jsonl"), `${text}${newer}\n{"id":"cut`);
     await main(["edits", "show", path("show.jsonl")]);
     expect(out).toContain("merge (10, 12, 6) (38, 12, 6)  [undone]");
