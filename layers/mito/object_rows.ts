@@ -68,7 +68,7 @@ export class ObjectRowsMaker {
       }
       this.gone.delete(id);
       this.dirty.add(id);
-      const partial = graph.object(id)?.partial ?? true;
+      const partial = graph.state(id)?.partial ?? true;
       if (!partial || this.selected.has(id)) this.unmeasured.add(id);
     }
     if (this.dirty.size > 0 || this.gone.size > 0) this.host.ready();
@@ -79,7 +79,7 @@ export class ObjectRowsMaker {
   select(ids: ReadonlySet<number>): void {
     for (const id of ids) {
       if (this.selected.has(id) || !this.host.graph().isShown(id)) continue;
-      if (this.host.graph().object(id)?.partial) this.unmeasured.add(id);
+      if (this.host.graph().state(id)?.partial) this.unmeasured.add(id);
     }
     this.selected = ids;
     this.start();
@@ -143,7 +143,7 @@ export class ObjectRowsMaker {
 
   private row(id: number): { values: Float64Array; flags: number } | undefined {
     const graph = this.host.graph();
-    const object = graph.object(id);
+    const object = graph.state(id);
     if (object === undefined) return undefined;
     const measured = this.measured.get(id);
     this.measured.delete(id);
@@ -186,7 +186,7 @@ export class ObjectRowsMaker {
     const wanted = Array.from(this.unmeasured, (id) => ({
       id,
       visible: this.host.isVisible(id),
-      voxels: graph.object(id)?.voxels ?? 0,
+      voxels: graph.state(id)?.voxels ?? 0,
     }));
     wanted.sort((a, b) => Number(b.visible) - Number(a.visible) || b.voxels - a.voxels);
     return wanted.slice(0, CHOSEN_AT_ONCE).map(({ id }) => id);
