@@ -39,7 +39,7 @@ export function tableColumn(
       title:
         "whole: seen whole and measured; partial: goes on where nothing is computed yet; measuring: waits for it; border: cut by the end " +
         "of the volume. Filters: state:whole, partial:no, border:no",
-      width: 78,
+      width: 58,
       text: true,
     };
   const { heading, unit } = COLUMN_DISPLAY[column];
@@ -48,7 +48,10 @@ export function tableColumn(
     id: column,
     heading: head,
     title: `${describe(column)} Filter: ${column}`,
-    width: Math.max(46, 12 + 6 * Math.max(...head.split(" ").map(({ length }) => length))),
+    width: Math.max(
+      column === "volume" ? 46 : 40,
+      8 + 5.2 * Math.max(...head.split(" ").map(({ length }) => length)),
+    ),
   };
 }
 

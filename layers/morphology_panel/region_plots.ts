@@ -54,12 +54,20 @@ const PLOTS: Readonly<Record<Quantity, { title: string; hint: string; unit: stri
   },
 };
 
-/** Ticks at 1, 2 and 5 times powers of ten of what is written, however it is scaled. */
-function logTicks(from: number, to: number, forward: (shown: number) => number, shownTo: number): number[] {
-  const ticks: number[] = [];
-  for (let power = -4; power <= Math.ceil(Math.log10(Math.max(shownTo, 1e-3))); ++power) {
-    const tick = forward(10 ** power);
-    if (tick >= from && tick <= to) ticks.push(tick);
+/** Numbers within a power of ten that get a tick: as few as make three in the plot. */
+const STEPS = [[1], [1, 3], [1, 2, 5]] as const;
+
+/** Ticks at round numbers of what is written, however it is scaled. @param forward what is written -> what is plotted. */
+function logTicks(from: number, to: number, forward: (shown: number) => number): number[] {
+  let ticks: number[] = [];
+  for (const steps of STEPS) {
+    ticks = [];
+    for (let power = -4; power <= 6; ++power)
+      for (const step of steps) {
+        const tick = forward(step * 10 ** power);
+        if (tick >= from && tick <= to) ticks.push(tick);
+      }
+    if (ticks.length >= 3) break;
   }
   return ticks;
 }
@@ -152,25 +160,18 @@ export class RegionPlots extends RefCounted {
     const { write } = PLOTS[quantity];
     const stepped = uPlot.paths.stepped!({ align: 1 });
     const values = (_plot: uPlot, splits: number[]) => splits.map((value) => write(value, this.pixelArea));
-    const splits = (plot: uPlot): number[] => {
+    const splits = (): number[] => {
       const { from, to } = this.plots.get(quantity)!.shown ?? { from: 0, to: 1 };
       const { pixelArea } = this;
-      if (quantity === "logArea")
-        return logTicks(from, to, (shown) => Math.log(shown / pixelArea), Math.exp(to) * pixelArea);
+      if (quantity === "logArea") return logTicks(from, to, (shown) => Math.log(shown / pixelArea));
       if (quantity === "density")
-        return logTicks(
-          from,
-          to,
-          (shown) => Math.log1p((shown / 100) * 1e6 * pixelArea),
-          (Math.expm1(to) / (1e6 * pixelArea)) * 100,
-        );
-      const parts = plot.width < 150 ? 2 : 4;
-      return Array.from({ length: parts + 1 }, (_, i) => from + (i * (to - from)) / parts);
+        return logTicks(from, to, (shown) => Math.log1p((shown / 100) * 1e6 * pixelArea));
+      return [from, (from + to) / 2, to];
     };
     return {
       width: this.width(),
       height: HEIGHT,
-      padding: [4, 8, 0, 8],
+      padding: [4, 14, 0, 14],
       cursor: { show: false },
       legend: { show: false },
       scales: {

@@ -40,7 +40,7 @@ export interface TableHandlers {
 const ROW = 22;
 /** Rows beyond the screen on each side, so that a little scrolling shows no gap. */
 const SPARE = 4;
-const MARK_WIDTH = 20;
+const MARK_WIDTH = 18;
 const NO_ROWS: TableRows = {
   count: 0,
   key: () => Number.NaN,

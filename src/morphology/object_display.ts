@@ -61,7 +61,7 @@ export const COLUMN_DISPLAY: Readonly<Record<ObjectColumnId, ColumnDisplay>> = {
   sectionArea: area("2-D area"),
   sectionCircularity: plain("2-D circ.", 3),
   surfaceArea: area("Surface"),
-  sphericity: plain("Sphericity", 3),
+  sphericity: plain("Spher.", 3),
   complexityIndex: plain("MCI", 2),
   solidity: plain("Solidity", 3),
   feretDiameter: length("Feret"),
