@@ -87,46 +87,41 @@ function hullOf(size: Vec3, endsOf: (row: number) => readonly [number, number] |
   return { points, hull: new Quickhull(points) };
 }
 
+/** Coordinates have 14 bits. */
+const KEY = 2 ** 14;
+
 /** Those voxels (x, y, z of each) that are corners of the convex hull of the voxels of their plane across axis `plane`. */
 function cornersOfPlanes(voxels: readonly number[], plane: number, u: number, v: number): number[] {
-  // Coordinates have 14 bits: a key holds all three, and sorts by plane, then v, then u.
-  const SHIFT = 2 ** 14;
+  // A key holds all three coordinates and sorts by plane, then v, then u.
   const keys = new Float64Array(voxels.length / 3);
   for (let i = 0; i < keys.length; ++i) {
-    keys[i] = (voxels[3 * i + plane] * SHIFT + voxels[3 * i + v]) * SHIFT + voxels[3 * i + u];
+    keys[i] = (voxels[3 * i + plane] * KEY + voxels[3 * i + v]) * KEY + voxels[3 * i + u];
   }
   keys.sort();
   const corners: number[] = [];
-  const left: number[] = [];
-  const right: number[] = [];
-  const finish = (at: number) => {
-    const found: [number, number][] = [
-      ...lowerChain(left),
-      ...[...lowerChain(right)].map(([a, b]): [number, number] => [-a, b]),
-    ];
-    for (const [a, b] of found) {
-      const voxel = [0, 0, 0];
-      voxel[plane] = at;
+  for (let from = 0, to = 0; from < keys.length; from = to) {
+    const at = Math.floor(keys[from] / KEY ** 2);
+    // First and last voxel of each row along u.
+    const left: number[] = [];
+    const right: number[] = [];
+    for (; to < keys.length && Math.floor(keys[to] / KEY ** 2) === at; ++to) {
+      const row = Math.floor(keys[to] / KEY) % KEY;
+      const value = keys[to] % KEY;
+      if (left.at(-1) === row) right[right.length - 2] = -value;
+      else {
+        left.push(value, row);
+        right.push(-value, row);
+      }
+    }
+    const add = (a: number, b: number) => {
+      const voxel = [at, at, at];
       voxel[u] = a;
       voxel[v] = b;
       corners.push(...voxel);
-    }
-    left.length = 0;
-    right.length = 0;
-  };
-  let current = -1;
-  for (const key of keys) {
-    const at = Math.floor(key / SHIFT ** 2);
-    const b = Math.floor(key / SHIFT) % SHIFT;
-    const a = key % SHIFT;
-    if (at !== current && current >= 0) finish(current);
-    current = at;
-    if (left.at(-1) !== b || left.length === 0) {
-      left.push(a, b);
-      right.push(-a, b);
-    } else right[right.length - 2] = -a;
+    };
+    for (const [a, b] of lowerChain(left)) add(a, b);
+    for (const [a, b] of lowerChain(right)) add(-a, b);
   }
-  if (current >= 0) finish(current);
   return corners;
 }
 

@@ -19,9 +19,9 @@ export interface SectionShape {
   readonly minorAxis: number;
   /** Degrees of the major axis from the rows' axis (downwards) towards the columns', -90 to 90; 0 where no axis is longer. */
   readonly orientation: number;
-  /** See `perimeter`; 0 for one pixel. NaN where pixels are not square. */
+  /** See `perimeter`; 0 for one pixel. NaN where pixels are not square, and for a box of more than 64 M pixels. */
   readonly perimeter: number;
-  /** 4 pi area / perimeter², at most 1; 1 where the perimeter is 0. NaN where pixels are not square. */
+  /** 4 pi area / perimeter², at most 1; 1 where the perimeter is 0. NaN where the perimeter is. */
   readonly circularity: number;
 }
 
@@ -40,6 +40,8 @@ export interface SectionMeasures extends SectionShape {
   readonly eulerNumber: number;
 }
 
+/** Most pixels of the box of a section whose perimeter is measured. */
+const MAX_PIXELS = 2 ** 26;
 /** Edges that differ by less than this share are of square pixels. */
 const SQUARE = 0.01;
 
@@ -92,8 +94,9 @@ export class SectionMeter {
     const xx = (n * sumXX - sumX * sumX) * (w / n) ** 2;
     const yy = (n * sumYY - sumY * sumY) * (h / n) ** 2;
     const xy = (n * sumXY - sumX * sumY) * (w / n) * (h / n);
-    const square = Math.abs(w - h) <= SQUARE * Math.max(w, h);
-    const length = square
+    const measurable =
+      Math.abs(w - h) <= SQUARE * Math.max(w, h) && (right - left) * (last + 1 - first) <= MAX_PIXELS;
+    const length = measurable
       ? this.perimeterOf(object, base, first, last, left, right) * Math.sqrt(w * h)
       : Number.NaN;
     const area = n * w * h;
