@@ -1,6 +1,6 @@
 import type { Vec3 } from "../volume/types.js";
 import { kindOf } from "./json_lines.js";
-import type { Operation, Reach } from "./types.js";
+import type { Operation, Reach, Strokes } from "./types.js";
 
 /** Longest piece of a person's own words in one line. */
 const WORDS = 200;
@@ -17,7 +17,7 @@ export function describeOperation(operation: Operation): string {
       return `separate ${at(anchor)}${within ? ` within ${at(within.lower)}-${at(within.upper)}` : ""}`;
     }
     case "add":
-      return `add from ${at(operation.seed)}, probability ${operation.threshold} or more, within ${at(operation.radius)} voxels`;
+      return `add from ${at(operation.seed)}, probability ${operation.threshold} or more, within ${at(operation.radius)} voxels${along(operation.strokes)}`;
     case "fill_holes":
       return `fill the holes of ${at(operation.anchor)} ${where(operation.reach)}`;
     case "smooth":
@@ -49,6 +49,12 @@ export function historyLine(operation: Operation, state = ""): string {
 
 function at(voxel: Vec3): string {
   return `(${voxel.join(", ")})`;
+}
+
+function along(strokes: Strokes | undefined): string {
+  if (strokes === undefined) return "";
+  const sections = new Set(strokes.lines.map(([first]) => first[strokes.axis])).size;
+  return ` along ${strokes.lines.flat().length} clicks in ${sections} sections`;
 }
 
 /** A stroke of markers is told by its first one. */

@@ -15,10 +15,12 @@ export interface SeedRegion {
   /** Half axes of the ellipsoid around the seed that the region stays within, in voxels. */
   readonly radius: Vec3;
   readonly connectivity: Connectivity;
+  /** When given: 1 where the region may be. */
+  readonly within?: Uint8Array;
 }
 
 /**
- * The connected region of probability >= threshold around a seed, inside of an ellipsoid and of the box, without what other objects have.
+ * The connected region of probability >= threshold around a seed, inside of an ellipsoid and of the box (and of `within`), without what other objects have.
  * @returns 1 in the region; all 0 when the seed itself is below the threshold or blocked.
  */
 export function growFromSeed({
@@ -29,6 +31,7 @@ export function growFromSeed({
   threshold,
   radius,
   connectivity,
+  within,
 }: SeedRegion): Uint8Array {
   const [width, height, depth] = size;
   const region = new Uint8Array(width * height * depth);
@@ -37,6 +40,7 @@ export function growFromSeed({
   const open = (x: number, y: number, z: number, at: number) =>
     region[at] === 0 &&
     blocked[at] === 0 &&
+    within?.[at] !== 0 &&
     probability[at] >= minimum &&
     ((x - seed[0]) / radius[0]) ** 2 + ((y - seed[1]) / radius[1]) ** 2 + ((z - seed[2]) / radius[2]) ** 2 <=
       1;

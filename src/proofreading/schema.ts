@@ -40,6 +40,27 @@ const box = v.pipe(
   v.check(({ lower, upper }) => lower.every((at, i) => at < upper[i]), "is an empty box"),
 );
 
+const strokes = v.pipe(
+  v.strictObject({
+    axis: v.picklist([0, 1, 2]),
+    lines: v.pipe(
+      v.array(
+        v.pipe(
+          v.array(v.pipe(v.strictTuple([whole, whole, whole, halfAxis]), v.readonly())),
+          v.minLength(1),
+          v.maxLength(1000),
+        ),
+      ),
+      v.minLength(1),
+      v.maxLength(1000),
+    ),
+  }),
+  v.check(
+    ({ axis, lines }) => lines.every((line) => line.every((click) => click[axis] === line[0][axis])),
+    "has a line that leaves its section",
+  ),
+);
+
 const anchored = { anchor: voxel };
 
 /** Parameters of each kind, without the stamp. */
@@ -71,6 +92,7 @@ export const actionSchemas: {
     seed: voxel,
     threshold: unit,
     radius: v.pipe(v.strictTuple([halfAxis, halfAxis, halfAxis]), v.readonly()),
+    strokes: v.optional(strokes),
   }),
   fill_holes: v.strictObject({ kind: v.literal("fill_holes"), ...anchored, reach }),
   smooth: v.strictObject({ kind: v.literal("smooth"), ...anchored, reach, voxels: steps }),

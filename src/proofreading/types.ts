@@ -54,7 +54,22 @@ interface DeleteOf<Kind> {
 }
 export type DeleteAction = DeleteOf<"delete"> | DeleteOf<"restore">;
 
-/** An object that was missed: grown from a voxel through probability >= threshold, within an ellipsoid. */
+/** A voxel clicked at, and the half width of the object there, in voxels. */
+export type Click = readonly [x: number, y: number, z: number, radius: number];
+
+/**
+ * How an object runs: lines of clicks along its middle, each line in one section across `axis`; sections between two that have lines are
+ * interpolated, see `strokeRegion`.
+ */
+export interface Strokes {
+  readonly axis: 0 | 1 | 2;
+  readonly lines: readonly (readonly Click[])[];
+}
+
+/**
+ * An object that was missed: grown from a voxel through probability >= threshold, within an ellipsoid and, where there are any, the strokes.
+ * With a threshold of 0 it is the strokes, for what the model does not see at all.
+ */
 export interface AddAction {
   readonly kind: "add";
   readonly seed: Vec3;
@@ -62,6 +77,7 @@ export interface AddAction {
   readonly threshold: number;
   /** Half axes of the ellipsoid around the seed, in voxels. */
   readonly radius: Vec3;
+  readonly strokes?: Strokes;
 }
 
 export interface FillAction {
@@ -196,7 +212,8 @@ export interface CorrectedObject {
   readonly id: number;
   /** Ascending ids. More than one: merged by hand. */
   readonly atoms: readonly Atom[];
-  readonly deleted: boolean;
+  /** By whom, while it is deleted. */
+  readonly deleted?: Signed;
   readonly verdict?: Signed & { readonly verdict: Exclude<Verdict, "none"> };
   readonly tags: readonly string[];
   readonly comments: readonly ObjectComment[];

@@ -1,9 +1,10 @@
-import { boxSize } from "../volume/box.js";
+import { boxSize, intersect, isEmpty } from "../volume/box.js";
 import type { Box, Vec3 } from "../volume/types.js";
 import type { Attempt } from "./attempt.js";
 import { growFromSeed } from "./grow_from_seed.js";
 import { fillShape, growShape, type ShapeInBox, shrinkShape, smoothShape } from "./shape_edits.js";
 import { splitObject } from "./split_object.js";
+import { strokeBox, strokeRegion } from "./stroke_region.js";
 import type { AddAction, Atom, CorrectedObject, FillAction, ShapeAction, SplitAction } from "./types.js";
 import { checkBox, fromMask, maskOf } from "./voxel_set.js";
 
@@ -18,7 +19,7 @@ export async function splitAtMarkers(attempt: Attempt, { parts, landscape }: Spl
     let deleted = false;
     for (const marker of markers) {
       const object = attempt.at(marker);
-      deleted ||= object?.deleted === true;
+      deleted ||= object?.deleted !== undefined;
       if (object === undefined || object.deleted) continue;
       const entry = touched.get(object.id) ?? { object, markers: new Map<number, Vec3[]>() };
       touched.set(object.id, entry);
@@ -62,7 +63,10 @@ export async function splitAtMarkers(attempt: Attempt, { parts, landscape }: Spl
   }
 }
 
-export async function addObject(attempt: Attempt, { seed, threshold, radius }: AddAction): Promise<void> {
+export async function addObject(
+  attempt: Attempt,
+  { seed, threshold, radius, strokes }: AddAction,
+): Promise<void> {
   const { state } = attempt;
   const there = attempt.at(seed);
   if (there !== undefined && !there.deleted) {
@@ -71,9 +75,14 @@ export async function addObject(attempt: Attempt, { seed, threshold, radius }: A
   }
   const { bounds } = state.view;
   const reach: Vec3 = [Math.ceil(radius[0]), Math.ceil(radius[1]), Math.ceil(radius[2])];
-  const box = padded({ lower: seed, upper: [seed[0] + 1, seed[1] + 1, seed[2] + 1] }, reach, bounds);
+  const around = padded({ lower: seed, upper: [seed[0] + 1, seed[1] + 1, seed[2] + 1] }, reach, bounds);
+  const box = strokes === undefined ? around : intersect(around, strokeBox(strokes));
   if (seed.some((at, i) => at < bounds.lower[i] || at >= bounds.upper[i])) {
     attempt.conflict("no-object", `${seed} is outside of the volume`, [seed]);
+    return;
+  }
+  if (isEmpty(box) || seed.some((at, i) => at < box.lower[i] || at >= box.upper[i])) {
+    attempt.conflict("no-change", `${seed} is outside of the strokes`, [seed]);
     return;
   }
   checkBox(box);
@@ -87,15 +96,17 @@ export async function addObject(attempt: Attempt, { seed, threshold, radius }: A
     threshold,
     radius,
     connectivity: attempt.operation.settings.connectivity,
+    within: strokes && strokeRegion(strokes, box),
   });
   const voxels = fromMask(region, box);
   if (voxels.count === 0) {
-    attempt.conflict("below-threshold", `the probability at ${seed} is below ${threshold}`, [seed]);
+    const where = strokes ? " or outside of the strokes" : "";
+    attempt.conflict("below-threshold", `the probability at ${seed} is below ${threshold}${where}`, [seed]);
     return;
   }
   const id = attempt.madeId(0);
   attempt.subjects.add(id);
-  state.put({ id, atoms: [{ id, voxels }], deleted: false, tags: [], comments: [] });
+  state.put({ id, atoms: [{ id, voxels }], tags: [], comments: [] });
 }
 
 export function changeShape(attempt: Attempt, action: FillAction | ShapeAction): void {
