@@ -89,3 +89,14 @@ export class Heirs {
     return votes;
   }
 }
+
+/** Two renamings of many ids at once, one after the other, as one. */
+export function followed(
+  first: ReadonlyMap<number, number>,
+  second: ReadonlyMap<number, number>,
+): ReadonlyMap<number, number> {
+  if (second.size === 0) return first;
+  const both = new Map(second);
+  for (const [from, middle] of first) both.set(from, second.get(middle) ?? middle);
+  return both;
+}

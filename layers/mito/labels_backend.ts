@@ -8,7 +8,7 @@ import type { LabelRuns, LabelSettings } from "../../src/segmentation/types.js";
 import { boxSize, boxVolume } from "../../src/volume/box.js";
 import type { Box, Vec3 } from "../../src/volume/types.js";
 import type { AnalysisResult } from "../../workers/analyse.js";
-import { openFaces } from "../../workers/open_faces.js";
+import { ChunkLabels } from "./chunk_labels.js";
 import { isFinished, remake, replaceData, undoDownload } from "./chunk_state.js";
 import { UnwantedError } from "./compute_queue.js";
 import { Failures } from "./failures.js";
@@ -24,16 +24,15 @@ import {
   SET_SETTINGS,
   type SetSettings,
 } from "./protocol.js";
+import { relabelledChunk } from "./relabelled_chunk.js";
 import { type Relabelled, Relabeller } from "./relabeller.js";
 import { firstId, paintIds } from "./segment_ids.js";
-import { analysis, counters, thumbnailBytes } from "./services.js";
+import { counters, thumbnailBytes } from "./services.js";
 import { Thumbnails } from "./thumbnails.js";
 import { watchVisibleChunks } from "./visible_chunks.js";
 import type { WholeObjects } from "./whole_objects.js";
 
 const THUMBNAIL_BYTES = 48 * 2 ** 20;
-/** How long labels wait for the EM under them, ms: after that their intensity stays unknown. */
-const EM_PATIENCE = 2_000;
 
 /** A chunk that is computed: queued under Neuroglancer's "compute" capacity in place of the "download" one. */
 export class ComputedChunk extends VolumeChunk {
@@ -52,6 +51,7 @@ export class LabelsSource extends WithParameters(VolumeChunkSource, LabelsParame
   readonly probabilityThumbnails: Thumbnails;
   readonly overviews = new Set<OverviewSource>();
   readonly objects: WholeObjects;
+  private readonly labels: ChunkLabels;
   private settings: LabelSettings;
   private readonly failures: Failures;
   private readonly relabeller: Relabeller;
@@ -64,6 +64,7 @@ export class LabelsSource extends WithParameters(VolumeChunkSource, LabelsParame
     this.settings = settings;
     const source = this.registerDisposer(rpc.getRef<VolumeChunkSource>(em));
     this.predicted = new PredictedChunks(source, this.parameters);
+    this.labels = new ChunkLabels(this.predicted, this.parameters);
     const { overviews } = this.parameters;
     this.labelThumbnails = new Thumbnails(overviews, THUMBNAIL_BYTES);
     this.probabilityThumbnails = new Thumbnails(overviews, THUMBNAIL_BYTES);
@@ -101,11 +102,14 @@ export class LabelsSource extends WithParameters(VolumeChunkSource, LabelsParame
     const box = this.boxOf(chunk);
     try {
       const predicted = await this.predicted.get(chunk, box, signal);
-      const em = await this.emOf(box, AbortSignal.any([signal, AbortSignal.timeout(EM_PATIENCE)]));
-      signal.throwIfAborted();
-      const { settings } = this;
-      const { probability } = predicted;
-      const result = await this.label(`${this.rpcId}:${key}`, box, probability, settings, signal, em);
+      const { result, settings } = await this.labels.ofPredicted(
+        `${this.rpcId}:${key}`,
+        box,
+        predicted,
+        () => this.settings,
+        !this.objects.knowsIntensity(key),
+        signal,
+      );
       this.objects.put(key, result.runs, result.measures);
       const mapping = this.objects.mappingOf(key)!;
       await postProcessRawData(chunk, signal, paintIds(result.runs, mapping.ids));
@@ -126,34 +130,6 @@ export class LabelsSource extends WithParameters(VolumeChunkSource, LabelsParame
       chunk.data = null;
       this.failed(key, box, error);
     }
-  }
-
-  private async label(
-    id: string,
-    box: Box,
-    probability: Uint8Array,
-    settings: LabelSettings,
-    signal: AbortSignal,
-    em?: Uint8Array | Uint16Array,
-  ): Promise<AnalysisResult> {
-    const { sliceAxis, bounds } = this.parameters.geometry;
-    const open = openFaces(box, bounds);
-    const size = boxSize(box);
-    const result = await analysis().label(id, {
-      probability,
-      size,
-      sliceAxis,
-      settings,
-      open,
-      ...(em && { em }),
-    });
-    signal.throwIfAborted();
-    return result;
-  }
-
-  /** The EM under a chunk, for the intensity of objects; undefined when it cannot be read: nothing else needs it. */
-  private emOf(box: Box, signal: AbortSignal): Promise<Uint8Array | Uint16Array | undefined> {
-    return this.predicted.gather(box, signal).catch(() => undefined);
   }
 
   /** Segment ids as Neuroglancer takes them. */
@@ -258,43 +234,26 @@ export class LabelsSource extends WithParameters(VolumeChunkSource, LabelsParame
 
   /** Labels a chunk anew from its stored probability; never runs the network. */
   private async relabel(key: string, settings: LabelSettings): Promise<Relabelled | undefined> {
+    const box = this.boxOfKey(key);
     try {
-      const labelled = await this.labelStored(key, settings);
-      if (labelled === undefined) return undefined;
-      const { box, result } = labelled;
+      const result = await this.labelStored(key, settings);
+      if (result === undefined) return undefined;
       const ms = { gather: 0, queue: 0, forward: 0, label: result.milliseconds };
-      let replace: (() => void) | undefined;
-      return {
-        join: () => {
-          this.objects.chunkIds.hold();
-          this.objects.put(key, result.runs, result.measures);
-        },
-        pack: async () => {
-          replace = await this.replacement(key, result.runs);
-        },
-        show: () => {
-          counters.relabelled++;
-          replace?.();
-          this.objects.chunkIds.release();
-          this.report({ key, box, summary: result.summary, ms, origin: "memory", failures: 0 }, true);
-        },
+      const { summary } = result;
+      return relabelledChunk({
+        key,
+        result,
+        objects: this.objects,
+        isShown: () => this.isShown(key),
+        write: (ids) => this.write(key, result.runs, ids),
+        shown: () => this.report({ key, box, summary, ms, origin: "memory", failures: 0 }, true),
         finish: () => this.thumbnail(key, box, undefined, result),
-      };
+        failed: (error) => this.failed(key, box, error),
+      });
     } catch (error) {
-      if (!this.disposal.signal.aborted) this.failed(key, this.boxOfKey(key), error);
+      if (!this.disposal.signal.aborted) this.failed(key, box, error);
       return undefined;
     }
-  }
-
-  private async replacement(key: string, runs: LabelRuns): Promise<(() => void) | undefined> {
-    const { chunkIds } = this.objects;
-    const mapping = this.objects.mappingOf(key);
-    if (mapping === undefined || !this.isShown(key)) return undefined;
-    const write = chunkIds.begin(key);
-    const show = await this.write(key, runs, mapping.ids);
-    return () => {
-      if (chunkIds.replaced(key, write, mapping)) show?.();
-    };
   }
 
   private isShown(key: string): boolean {
@@ -318,31 +277,18 @@ export class LabelsSource extends WithParameters(VolumeChunkSource, LabelsParame
     };
   }
 
-  /**
-   * Labels of a chunk from its stored probability; undefined when that is gone.
-   * @throws what the analysis throws; AbortError when the source is closed.
-   */
-  private async labelStored(
-    key: string,
-    settings: LabelSettings,
-  ): Promise<{ box: Box; result: AnalysisResult } | undefined> {
-    const { signal } = this.disposal;
-    const box = this.boxOfKey(key);
-    const probability = await this.predicted.known(box);
-    if (probability === undefined) {
-      this.forget(key);
-      return undefined;
-    }
-    // Read for what it is only when that costs nothing: there may be thousands of chunks.
-    const em = this.predicted.isGathered(box) ? await this.emOf(box, signal) : undefined;
-    const result = await this.label(`${this.rpcId}:${key}:again`, box, probability, settings, signal, em);
-    return { box, result };
+  /** Labels of a chunk from its stored probability; when that is gone, all that is known of the chunk goes. */
+  private async labelStored(key: string, settings: LabelSettings): Promise<AnalysisResult | undefined> {
+    const id = `${this.rpcId}:${key}:again`;
+    const result = await this.labels.ofStored(id, this.boxOfKey(key), settings, this.disposal.signal);
+    if (result === undefined) this.forget(key);
+    return result;
   }
 
   /** The labels of a chunk once more, as they were. */
   async labelAgain(key: string): Promise<LabelRuns | undefined> {
     try {
-      return (await this.labelStored(key, this.settings))?.result.runs;
+      return (await this.labelStored(key, this.settings))?.runs;
     } catch {
       return undefined;
     }

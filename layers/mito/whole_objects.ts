@@ -10,9 +10,10 @@ import type { Box, Vec3 } from "../../src/volume/types.js";
 import { keepLabels } from "../../workers/keep_labels.js";
 import { ChunkIds, type Mapping } from "./chunk_ids.js";
 import type { EditOverlay } from "./edit_overlay.js";
-import { Heirs } from "./heirs.js";
+import { followed, Heirs } from "./heirs.js";
 import { ObjectRowsMaker } from "./object_rows.js";
 import type { ObjectIds } from "./protocol.js";
+import { sameRuns } from "./same_runs.js";
 
 /** Labels of the chunks of one source, as runs; beyond it those not used for longest are made anew when they are needed. */
 const RUN_BYTES = 192 * 2 ** 20;
@@ -141,6 +142,11 @@ export class WholeObjects {
     else this.withIntensity.delete(key);
     this.trim();
     this.idsSoon();
+  }
+
+  /** Whether a chunk's labels were measured with the EM under them. */
+  knowsIntensity(key: string): boolean {
+    return this.withIntensity.has(key);
   }
 
   /** Forgets a chunk. */
@@ -300,34 +306,8 @@ export class WholeObjects {
   }
 }
 
-/** Two renamings of many ids at once, one after the other, as one. */
-function followed(
-  first: ReadonlyMap<number, number>,
-  second: ReadonlyMap<number, number>,
-): ReadonlyMap<number, number> {
-  if (second.size === 0) return first;
-  const both = new Map(second);
-  for (const [from, middle] of first) both.set(from, second.get(middle) ?? middle);
-  return both;
-}
-
 const INTENSITY_VOXELS = ADDITIVE.indexOf("intensityVoxels");
 
 function hasIntensity({ count, values }: PieceMeasures): boolean {
   return count > 0 && values[INTENSITY_VOXELS] > 0;
-}
-
-function sameRuns(a: LabelRuns, b: LabelRuns): boolean {
-  const equal = (one: ArrayLike<number>, other: ArrayLike<number>) => {
-    if (one.length !== other.length) return false;
-    for (let i = 0; i < one.length; ++i) if (one[i] !== other[i]) return false;
-    return true;
-  };
-  return (
-    a.count === b.count &&
-    equal(a.rows, b.rows) &&
-    equal(a.starts, b.starts) &&
-    equal(a.ends, b.ends) &&
-    equal(a.labels, b.labels)
-  );
 }
