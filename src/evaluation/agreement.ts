@@ -1,5 +1,5 @@
-/** Most labellings that can be counted at once: 2^12 combinations, and a reference. The viewer compares at most 4. */
-export const MOST_MODELS = 12;
+/** Most labellings that can be counted at once: a reference is the sixteenth bit. The viewer compares at most 4. */
+export const MOST_MODELS = 15;
 
 /**
  * How often each combination of labellings calls a voxel foreground: all that agreement, overlaps and scores follow from, and it
@@ -36,7 +36,7 @@ export function categories(models: number): Uint8Array {
 }
 
 /**
- * Counts how 2 to 12 labellings of the same voxels agree.
+ * Counts how 2 to 15 labellings of the same voxels agree.
  * @param reference Foreground where not 0.
  * @param out Filled with the category of each voxel, when given.
  * @throws RangeError when there are too few or too many, or they are of different sizes.

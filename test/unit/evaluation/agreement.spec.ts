@@ -84,8 +84,8 @@ describe("agreement of labellings", () => {
   });
 
   it.each([
-    [[a], undefined, "2 to 12"],
-    [Array.from({ length: 13 }, () => a), undefined, "2 to 12"],
+    [[a], undefined, "2 to 15"],
+    [Array.from({ length: 16 }, () => a), undefined, "2 to 15"],
     [[a, vote([1])], undefined, "1 and 6"],
     [[a, b], [1], "1 and 6"],
   ] as const)("refuses what cannot be compared", (votes, reference, message) => {
