@@ -1,14 +1,15 @@
 /** Entry of the export worker: one export, after which the page ends it. Voxels and meshes come from the chunk worker's port. */
 import * as Comlink from "comlink";
 import type { ExportSink } from "../src/export/types.js";
-import type {
-  ExportApi,
-  ExportRequest,
-  ExportResult,
-  ExportSourceApi,
-  ExportTarget,
-  ExportUpdate,
-  ExportUpdateMessage,
+import {
+  type ExportApi,
+  type ExportRequest,
+  type ExportResult,
+  type ExportSourceApi,
+  type ExportTarget,
+  type ExportUpdate,
+  type ExportUpdateMessage,
+  UnfinishedError,
 } from "./export_api.js";
 import { type ExportHost, type ExportSource, runExport } from "./export_session.js";
 import { DirectorySink, FileSink, ZipTarget } from "./export_targets.js";
@@ -92,9 +93,7 @@ async function toFolder(
     return { items, notes, bytes: sink.bytes };
   } catch (error) {
     await sink.remove().catch(() => {
-      throw new Error(
-        `${error instanceof Error ? error.message : error} — the unfinished folder ${sink.name} could not be removed: delete it`,
-      );
+      throw new UnfinishedError(`${error instanceof Error ? error.message : error}`, sink.name);
     });
     throw error;
   }

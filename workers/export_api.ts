@@ -90,3 +90,11 @@ export interface ExportApi {
   /** Ends it; what was written is removed. */
   cancel(): void;
 }
+
+/** An export that failed and left something behind, which it names. */
+export class UnfinishedError extends Error {
+  override name = "UnfinishedError";
+  constructor(why: string, folder: string) {
+    super(`${why}; the unfinished folder ${folder} could not be removed: delete it`);
+  }
+}

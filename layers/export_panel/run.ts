@@ -1,12 +1,13 @@
 import * as Comlink from "comlink";
 import { NullarySignal } from "neuroglancer/unstable/util/signal.js";
-import type {
-  ExportApi,
-  ExportRequest,
-  ExportResult,
-  ExportTarget,
-  ExportUpdate,
-  ExportUpdateMessage,
+import {
+  type ExportApi,
+  type ExportRequest,
+  type ExportResult,
+  type ExportTarget,
+  type ExportUpdate,
+  type ExportUpdateMessage,
+  UnfinishedError,
 } from "../../workers/export_api.js";
 import type { MitoSource } from "../mito/base.js";
 import { SERVE_EXPORT, type ServeExport } from "../mito/export_protocol.js";
@@ -19,7 +20,11 @@ export type ExportState =
   | { readonly kind: "idle" }
   | { readonly kind: "running"; readonly update?: ExportUpdate; readonly stopping: boolean }
   | { readonly kind: "done"; readonly result: ExportResult }
-  | { readonly kind: "failed"; readonly message: string; readonly cancelled: boolean };
+  | {
+      readonly kind: "failed";
+      readonly message: string;
+      readonly end: "cancelled" | "removed" | "unfinished";
+    };
 
 /** Has the chunk worker serve a source on a port. @throws Error while no layer shows it. */
 function serveExport(mito: MitoSource, port: MessagePort): void {
@@ -81,7 +86,7 @@ export class ExportRun {
     const { worker } = this;
     setTimeout(() => {
       if (worker !== undefined && worker === this.worker)
-        this.fail(new Error("it did not end by itself, so that unfinished files may be left"));
+        this.fail(new UnfinishedError("it did not end by itself", "that it wrote"));
     }, LAST_WORDS_MS);
   }
 
@@ -91,8 +96,9 @@ export class ExportRun {
   }
 
   private fail(error: unknown): void {
-    const cancelled = error instanceof Error && error.name === "AbortError";
-    this.end({ kind: "failed", message: error instanceof Error ? error.message : String(error), cancelled });
+    const { name, message } = error instanceof Error ? error : { name: "", message: String(error) };
+    const end = name === "AbortError" ? "cancelled" : name === "UnfinishedError" ? "unfinished" : "removed";
+    this.end({ kind: "failed", message, end });
   }
 
   private end(state: ExportState): void {

@@ -1,4 +1,5 @@
 import type { Viewer } from "neuroglancer/unstable/viewer.js";
+import { askForExport } from "../../layers/export_panel/dialog.js";
 import { element } from "../../layers/mito_layer/dom.js";
 import type { MitoUserLayer } from "../../layers/mito_layer/layer.js";
 import { mitoLayers } from "../../layers/morphology_panel/panel.js";
@@ -21,10 +22,11 @@ function moveThreshold(viewer: Viewer, step: number): void {
 }
 
 /** Our actions and their keys, none of which Neuroglancer uses; its help panel (key h) lists them by these names. */
-function bindKeys(viewer: Viewer, openStartPage: () => void): void {
+function bindKeys(viewer: Viewer, panel: MorphologyPanelState, openStartPage: () => void): void {
   const bindings: readonly (readonly [key: string, action: string, run: () => void])[] = [
     ["keyu", "add-prediction-layer", () => void askForPrediction(viewer)],
     ["keyi", "open-start-page", openStartPage],
+    ["keye", "export", () => askForExport(viewer, panel)],
     ["keyp", "toggle-probability-heat-map", () => currentLayer(viewer)?.state.showProbability.toggle()],
     ["minus", "lower-threshold", () => moveThreshold(viewer, -THRESHOLD_STEP)],
     ["equal", "raise-threshold", () => moveThreshold(viewer, THRESHOLD_STEP)],
@@ -47,7 +49,7 @@ export function addToolbar(
   panel: MorphologyPanelState,
   { openStartPage, compare }: ToolbarActions,
 ): void {
-  bindKeys(viewer, openStartPage);
+  bindKeys(viewer, panel, openStartPage);
   const morphology = element(
     "button",
     {
@@ -89,6 +91,15 @@ export function addToolbar(
       "Compare…",
     ),
     morphology,
+    element(
+      "button",
+      {
+        type: "button",
+        title: "Save objects, meshes, labels or probabilities as files (e)",
+        onclick: () => askForExport(viewer, panel),
+      },
+      "Export…",
+    ),
   );
   viewer.element.querySelector(".neuroglancer-viewer-top-row")?.prepend(bar);
 }
