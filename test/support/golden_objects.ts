@@ -82,19 +82,17 @@ export function objectOf(mask: Uint8Array, size: Vec3, spacing: Vec3) {
   const piece = placeMask(mask, size);
   const sums = measurePieces(piece.runs, { data: emOf(mask.length) }).values;
   const values = joinColumns(additiveColumns(sums, [0, 0, 0], frame), measureObject([piece], frame));
+  return namedColumns(values);
+}
+
+/** A row of the object table by name; centroid and box as lists. */
+export function namedColumns(values: Float64Array): Readonly<Record<string, number | readonly number[]>> {
   const value = (id: ObjectColumnId) => values[OBJECT_COLUMN_IDS.indexOf(id)];
   return {
     ...Object.fromEntries(OBJECT_COLUMN_IDS.map((id) => [id, value(id)])),
     centroid: [value("centroidX"), value("centroidY"), value("centroidZ")],
-    box: [
-      value("lowerX"),
-      value("lowerY"),
-      value("lowerZ"),
-      value("upperX"),
-      value("upperY"),
-      value("upperZ"),
-    ],
-  } as Readonly<Record<string, number | readonly number[]>>;
+    box: (["lowerX", "lowerY", "lowerZ", "upperX", "upperY", "upperZ"] as const).map(value),
+  };
 }
 
 /**
