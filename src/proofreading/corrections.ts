@@ -69,32 +69,33 @@ export class Corrections {
     for (const [id, object] of objects) this.store(id, object);
   }
 
-  /** Object at a voxel, those that are deleted behind all others; 0 when there is none. */
+  /** Object at a voxel; where there is none, the one that was deleted last; 0 when there never was any. */
   find(voxel: Vec3): number {
     const predicted = this.view.objectAt(voxel);
     if (predicted !== 0) this.touch(predicted);
-    let deleted = 0;
+    let deleted: CorrectedObject | undefined;
     for (const object of this.drawn.values()) {
       if (!draws(object, voxel)) continue;
       this.touch(object.id);
       if (!object.deleted) return object.id;
-      // Of several, always the same one, whatever the order they came in.
-      deleted = Math.max(deleted, object.id);
+      deleted = deletedLast(deleted, object);
     }
     const owner = predicted === 0 ? TAKEN : this.ownerOf(predicted);
     if (owner !== TAKEN) {
       this.touch(owner);
-      if (!this.objects.get(owner)?.deleted) return owner;
+      const object = this.objects.get(owner);
+      if (!object?.deleted) return owner;
+      deleted = deletedLast(deleted, object);
     }
     const [x, y, z] = voxel;
     this.look({ lower: voxel, upper: [x + 1, y + 1, z + 1] });
-    return deleted !== 0 ? deleted : Math.max(owner, 0);
+    return deleted?.id ?? 0;
   }
 
   /** An object by its id, also one that is as predicted. */
   get(id: number): CorrectedObject {
     this.touch(id);
-    return this.objects.get(id) ?? { id, atoms: [{ id }], deleted: false, tags: [], comments: [] };
+    return this.objects.get(id) ?? { id, atoms: [{ id }], tags: [], comments: [] };
   }
 
   /** Whether an object differs from the predictions. */
@@ -214,4 +215,10 @@ function reaches({ atoms }: CorrectedObject, box: Box): boolean {
 function draws({ atoms }: CorrectedObject, voxel: Vec3): boolean {
   for (const { voxels } of atoms) if (voxels !== undefined && hasVoxel(voxels, voxel)) return true;
   return false;
+}
+
+function deletedLast(a: CorrectedObject | undefined, b: CorrectedObject): CorrectedObject {
+  if (a?.deleted === undefined || b.deleted === undefined) return b;
+  const later = a.deleted.time - b.deleted.time || (a.deleted.operation < b.deleted.operation ? -1 : 1);
+  return later > 0 ? a : b;
 }

@@ -31,7 +31,6 @@ export function mergeObjects(attempt: Attempt, { anchors }: MergeAction): void {
   attempt.state.put({
     id: atoms[0].id,
     atoms,
-    deleted: false,
     verdict: mergedVerdict(attempt, objects, anchors),
     tags: [...new Set(objects.flatMap(({ tags }) => tags))].sort(),
     comments: objects
@@ -89,10 +88,10 @@ export function separateObject(attempt: Attempt, { anchor, within }: SeparateAct
 
 export function deleteObject(attempt: Attempt, { anchor }: DeleteAction): void {
   const object = attempt.live(anchor);
-  if (object !== undefined) attempt.state.put({ ...object, deleted: true });
+  if (object !== undefined) attempt.state.put({ ...object, deleted: signed(attempt.operation) });
 }
 
-/** A deleted object comes back with the voxels that no other object took since. */
+/** The object that was deleted last at the anchor comes back, with the voxels that no other object took since. */
 export function restoreObject(attempt: Attempt, { anchor }: DeleteAction): void {
   const object = attempt.at(anchor);
   if (object === undefined || !object.deleted) {
@@ -112,7 +111,7 @@ export function restoreObject(attempt: Attempt, { anchor }: DeleteAction): void 
     return;
   }
   state.remove([object]);
-  state.put({ ...object, id: atoms[0].id, atoms, deleted: false });
+  state.put({ ...object, id: atoms[0].id, atoms, deleted: undefined });
 }
 
 export function giveVerdict(attempt: Attempt, { anchor, verdict }: VerdictAction): void {

@@ -296,7 +296,6 @@ describe("Replay", () => {
     expect(at(LEFT)).toEqual({
       id: view.objectAt(LEFT),
       atoms: [{ id: view.objectAt(LEFT) }],
-      deleted: false,
       tags: [],
       comments: [],
     });
