@@ -1,5 +1,5 @@
 /** Links that the page holds at once. Its table of them is made anew at each change, at the cost of a frame when it is large. */
-export const MOST_LINKS = 400;
+export const MOST_LINKS = 256;
 
 /** What a chunk on the screen shows, and what it should show: an id a label, 0 where nothing is shown. Index 0 is unused. */
 export interface Outdated {

@@ -23,12 +23,10 @@ export class ObjectIdsInLayer extends RefCounted {
     const tell = throttle(() => source.selectObjects(this.group.visibleSegments.keys()), SELECTION_INTERVAL);
     this.registerDisposer(this.group.visibleSegments.changed.add(tell));
     this.registerDisposer(() => tell.cancel());
-    for (const [from, to] of source.objects.links) this.link(from, to);
+    const none = new Float64Array(0);
+    this.relink(none, Float64Array.from([...source.objects.links].flat()));
     tell();
-    this.registerDisposer(() => {
-      for (const to of new Set(source.objects.links.values()))
-        this.group.segmentEquivalences.deleteSet(BigInt(to));
-    });
+    this.registerDisposer(() => this.relink(Float64Array.from(source.objects.links.keys()), none));
   }
 
   private get group(): SegmentationUserLayerGroupState {
@@ -36,31 +34,34 @@ export class ObjectIdsInLayer extends RefCounted {
   }
 
   private apply({ renamed, linked, unlinked }: ObjectIdChange): void {
-    this.unlink(unlinked);
     this.carryOver(renamed);
-    for (let i = 0; i < linked.length; i += 2) this.link(linked[i], linked[i + 1]);
+    this.relink(unlinked, linked);
   }
 
-  private link(from: number, to: number): void {
-    this.group.segmentEquivalences.link(BigInt(from), BigInt(to));
-  }
-
-  /** Sets lose members only as a whole: what is still linked is linked again. */
-  private unlink(ids: Float64Array): void {
+  /**
+   * Changes links all at once: by its own calls Neuroglancer would tell everyone of each, a hundred times the cost. The chunk worker need not
+   * know: it asks for the mesh of an object by its own id.
+   */
+  private relink(unlinked: Float64Array, linked: Float64Array): void {
+    if (unlinked.length === 0 && linked.length === 0) return;
     const { segmentEquivalences } = this.group;
+    const sets = segmentEquivalences.disjointSets;
+    // A set loses its members all together: what is still linked is linked again.
     const again = new Set<bigint>();
-    for (const id of ids) {
+    for (const id of unlinked) {
       const from = BigInt(id);
-      if (!segmentEquivalences.has(from)) continue;
-      const members = [...segmentEquivalences.setElements(from)];
-      segmentEquivalences.deleteSet(from);
+      if (!sets.has(from)) continue;
+      const members = [...sets.setElements(from)];
+      sets.deleteSet(from);
       for (const member of members) again.add(member);
     }
-    const { links } = this.source.objects;
+    const gone = new Set(unlinked);
     for (const from of again) {
-      const to = links.get(Number(from));
-      if (to !== undefined) this.link(Number(from), to);
+      const to = this.source.objects.links.get(Number(from));
+      if (to !== undefined && !gone.has(Number(from))) sets.link(from, BigInt(to));
     }
+    for (let i = 0; i < linked.length; i += 2) sets.link(BigInt(linked[i]), BigInt(linked[i + 1]));
+    segmentEquivalences.changed.dispatch();
   }
 
   private carryOver(renamed: Float64Array): void {

@@ -56,6 +56,7 @@ interface DisplayState {
   };
 }
 interface MeshHandle {
+  chunks?: Map<string, { fragmentIds?: string[] }>;
   fragmentSource?: {
     chunks: Map<string, { state: number; meshData: { vertexPositions: Float32Array; indices: Uint32Array } }>;
   };
@@ -125,7 +126,7 @@ describe("whole objects in Chromium", () => {
     await volumeIds(page, SIZE, CHUNK, shuffledPositions(SIZE, CHUNK, 1));
     const counters = await settled(page);
     expect(counters.failures).toBe(0);
-    expect(counters.objects).toBeGreaterThan(wanted.voxels.size);
+    expect(counters.objects).toBeGreaterThanOrEqual(wanted.voxels.size);
     const read = (seed: number) => volumeIds(page, SIZE, CHUNK, shuffledPositions(SIZE, CHUNK, seed));
     expect(differences(await read(2), wanted.ids)).toEqual({ count: 0, first: [] });
 
@@ -209,18 +210,22 @@ describe("whole objects in Chromium", () => {
         const { table } = mito.objects;
         const row = table.indexOf(Number(selected));
         if (more.length > 0 || row === -1) return undefined;
-        for (const { fragmentSource } of viewer.chunkManager.rpc.objects.values())
-          for (const [key, { state, meshData }] of fragmentSource?.chunks ?? []) {
-            if (!key.startsWith(`${selected}/`) || state !== 0 || meshData.indices.length === 0) continue;
-            const ends = [0, 1, 2].flatMap((axis) => {
-              const along = meshData.vertexPositions.filter((_, i) => i % 3 === axis);
-              return [along.reduce((a, b) => Math.min(a, b)), along.reduce((a, b) => Math.max(a, b))];
-            });
-            const box = ["lowerX", "upperX", "lowerY", "upperY", "lowerZ", "upperZ"].map((column) =>
-              table.value(row, column),
-            );
-            return { id: Number(selected), triangles: meshData.indices.length / 3, ends, box };
-          }
+        for (const { chunks, fragmentSource } of viewer.chunkManager.rpc.objects.values()) {
+          const fragments = fragmentSource && chunks?.get(`${selected}`)?.fragmentIds;
+          // Two while the mesh of before waits for the next.
+          if (fragments?.length !== 1) continue;
+          const chunk = fragmentSource!.chunks.get(`${selected}/${fragments[0]}`);
+          if (chunk?.state !== 0 || chunk.meshData.indices.length === 0) continue;
+          const { meshData } = chunk;
+          const ends = [0, 1, 2].flatMap((axis) => {
+            const along = meshData.vertexPositions.filter((_, i) => i % 3 === axis);
+            return [along.reduce((a, b) => Math.min(a, b)), along.reduce((a, b) => Math.max(a, b))];
+          });
+          const box = ["lowerX", "upperX", "lowerY", "upperY", "lowerZ", "upperZ"].map((column) =>
+            table.value(row, column),
+          );
+          return { id: Number(selected), triangles: meshData.indices.length / 3, ends, box };
+        }
         return undefined;
       });
     const before = await mesh();
@@ -282,7 +287,7 @@ describe("whole objects in Chromium", () => {
           renamed[2 * i] = 5_000_000_000 - fed;
           renamed[2 * i + 1] = 4_999_999_999 - fed;
         }
-        linked = renamed.slice(0, 800);
+        linked = renamed.slice(0, 512);
         const start = performance.now();
         mito.objects.applyIds({ renamed, linked, unlinked });
         costs.push(performance.now() - start);
@@ -304,7 +309,7 @@ describe("whole objects in Chromium", () => {
         `at most ${measured.most} ids in the table, ${measured.cost.toFixed(1)} ms for a message`,
     );
     expect(measured.fed).toBeGreaterThanOrEqual(20_000);
-    expect(measured.most).toBeLessThan(1000);
+    expect(measured.most).toBeLessThan(600);
     // On a computer that cannot draw a frame in 40 ms without them, they may add a quarter.
     expect(measured.busy).toBeLessThan(Math.max(50, 1.25 * measured.quiet));
     // What was selected is so under the id that came after.
