@@ -12,10 +12,8 @@ import { createInterface } from "node:readline";
 import { ADDITIVE_WIDTH, additiveColumns, measurePieces } from "../src/morphology/additive.js";
 import { OBJECT_COLUMN_IDS } from "../src/morphology/object_types.js";
 import { visitRegions } from "../src/morphology/regions.js";
-import { summarise, summariseRuns } from "../src/morphology/summary.js";
-import { labelMask, labelProbability } from "../src/segmentation/label.js";
-import { exportRuns } from "../src/segmentation/label_runs.js";
-import { RunLabeller } from "../src/segmentation/runs.js";
+import { summariseRuns } from "../src/morphology/summary.js";
+import { labelMask, labelRuns, thresholdByte } from "../src/segmentation/label.js";
 import type { LabelRuns } from "../src/segmentation/types.js";
 import { openImageStack } from "../src/volume/image_stack_node.js";
 import type { Vec3 } from "../src/volume/types.js";
@@ -124,20 +122,11 @@ async function startRival(folder: string): Promise<Rival | string> {
   };
 }
 
-const settings = { threshold: 0.5, minimumVoxels: 0, connectivity: 26 } as const;
+const runsOf = (probability: Uint8Array) => labelRuns(probability, CHUNK, thresholdByte(0.5), 26);
 
 function chunkResult(probability: Uint8Array): Omit<Result, "ms"> {
-  const labelling = labelProbability(probability, CHUNK, settings);
-  const { solidity } = summarise(labelling, { sliceAxis: 2 });
-  return { count: labelling.count, solidity };
-}
-
-function runsOf(probability: Uint8Array): LabelRuns {
-  const labeller = new RunLabeller();
-  labeller.begin(CHUNK[0], CHUNK[1], 26);
-  for (let z = 0; z < CHUNK[2]; ++z) labeller.addSlice(probability, 128, z * CHUNK[0] * CHUNK[1]);
-  labeller.finish();
-  return exportRuns(labeller);
+  const runs = runsOf(probability);
+  return { count: runs.count, solidity: summariseRuns(runs, { sliceAxis: 2 }).solidity };
 }
 
 /** The EM of the chunks, made as objects_python.py makes it. */

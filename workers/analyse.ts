@@ -6,9 +6,7 @@ import type { MeasureFrame, PieceMeasures } from "../src/morphology/object_types
 import type { SliceAxis } from "../src/morphology/regions.js";
 import { summariseRuns } from "../src/morphology/summary.js";
 import type { MorphologySummary } from "../src/morphology/types.js";
-import { thresholdByte } from "../src/segmentation/label.js";
-import { exportRuns } from "../src/segmentation/label_runs.js";
-import { RunLabeller } from "../src/segmentation/runs.js";
+import { labelRuns, thresholdByte } from "../src/segmentation/label.js";
 import type { LabelRuns, LabelSettings, PlacedRuns } from "../src/segmentation/types.js";
 import type { Vec3 } from "../src/volume/types.js";
 import { keepLabels } from "./keep_labels.js";
@@ -70,10 +68,6 @@ export interface AnalysisApi {
   cancel(id: string): void;
 }
 
-/** Scratch of more than this is given back after the call that needed it. */
-const KEEP_BYTES = 16 * 2 ** 20;
-let labeller = new RunLabeller();
-
 /** Binarises, labels and measures one chunk. */
 export function analyse({
   probability,
@@ -89,31 +83,13 @@ export function analyse({
   if (sliceAxis !== 0 && sliceAxis !== 1 && sliceAxis !== 2) {
     throw new RangeError(`slices are across axis 0, 1 or 2, not ${sliceAxis}`);
   }
-  const runs = labelRuns(probability, size, settings);
+  const { threshold, connectivity, minimumVoxels } = settings;
+  if (Number.isNaN(minimumVoxels)) throw new RangeError("the smallest object is not a number");
+  const runs = labelRuns(probability, size, thresholdByte(threshold), connectivity);
   const measures = measurePieces(runs, em && { data: em });
-  const { minimumVoxels } = settings;
   const counted = keepLabels(runs, (label) => largerElsewhere(measures, label, size, minimumVoxels, open));
   const summary = summariseRuns(counted, { sliceAxis });
   return { runs, measures, summary, milliseconds: performance.now() - start };
-}
-
-/** All connected components of the voxels at or above the threshold, in scan order. */
-function labelRuns(
-  probability: Uint8Array,
-  size: Vec3,
-  { threshold, connectivity, minimumVoxels }: LabelSettings,
-) {
-  const [width, height, depth] = size;
-  if (probability.length !== width * height * depth)
-    throw new RangeError(`${probability.length} voxels do not make a box of ${size.join(" x ")}`);
-  if (Number.isNaN(minimumVoxels)) throw new RangeError("the smallest object is not a number");
-  const minimum = thresholdByte(threshold);
-  labeller.begin(width, height, connectivity);
-  for (let z = 0; z < depth; ++z) labeller.addSlice(probability, minimum, z * width * height);
-  labeller.finish();
-  const runs = exportRuns(labeller);
-  if (labeller.byteLength > KEEP_BYTES) labeller = new RunLabeller();
-  return runs;
 }
 
 /** Wraps a result on its way out: what is to be transferred and not copied. */

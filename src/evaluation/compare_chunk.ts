@@ -1,9 +1,7 @@
 import { HistogramBuilder } from "../morphology/prior_distance.js";
 import { visitRunRegions } from "../morphology/regions.js";
 import type { RegionHistogram } from "../morphology/types.js";
-import { thresholdByte } from "../segmentation/label.js";
-import { exportRuns } from "../segmentation/label_runs.js";
-import { RunLabeller } from "../segmentation/runs.js";
+import { labelRuns, thresholdByte } from "../segmentation/label.js";
 import type { LabelRuns, LabelSettings } from "../segmentation/types.js";
 import type { Vec3 } from "../volume/types.js";
 import { type Agreement, countAgreement } from "./agreement.js";
@@ -52,34 +50,19 @@ export function compareChunk(
   const votes = probabilities.map((values, k) => ({ values, minimum: thresholdByte(settings[k].threshold) }));
   const agreement = countAgreement(votes, reference, out);
   const objects = probabilities.map((values, k) =>
-    runsOf(values, size, votes[k].minimum, settings[k].connectivity, settings[k].minimumVoxels),
+    labelRuns(values, size, votes[k].minimum, settings[k].connectivity, settings[k].minimumVoxels),
   );
   const match = (a: LabelRuns, b: LabelRuns) => {
     const table = overlapTableOfRuns(a, b);
     return MATCH_THRESHOLDS.map((threshold) => matchObjects(table, threshold));
   };
-  const truth = reference && runsOf(reference, size, 1, 26, 0);
+  const truth = reference && labelRuns(reference, size, 1, 26);
   return {
     agreement,
     pairs: pairsOf(objects.length).map(([a, b]) => match(objects[a], objects[b])),
     ...(truth && { reference: objects.map((one) => match(one, truth)) }),
     histograms: objects.map((one) => histogramOf(one, sliceAxis)),
   };
-}
-
-/** Labelled components of the voxels of at least `minimum`. */
-function runsOf(
-  values: Uint8Array,
-  size: Vec3,
-  minimum: number,
-  connectivity: LabelSettings["connectivity"],
-  minimumVoxels: number,
-): LabelRuns {
-  const labeller = new RunLabeller();
-  labeller.begin(size[0], size[1], connectivity);
-  for (let z = 0; z < size[2]; z++) labeller.addSlice(values, minimum, z * size[0] * size[1]);
-  labeller.finish(minimumVoxels);
-  return exportRuns(labeller);
 }
 
 function histogramOf(runs: LabelRuns, sliceAxis: 0 | 1 | 2): RegionHistogram {

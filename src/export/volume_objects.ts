@@ -1,7 +1,6 @@
-import { thresholdByte } from "../segmentation/label.js";
-import { exportRuns, MAX_LABELS } from "../segmentation/label_runs.js";
+import { labelRuns, thresholdByte } from "../segmentation/label.js";
+import { MAX_LABELS } from "../segmentation/label_runs.js";
 import { ObjectGraph } from "../segmentation/object_graph.js";
-import { RunLabeller } from "../segmentation/runs.js";
 import type { Connectivity, LabelRuns, PlacedRuns } from "../segmentation/types.js";
 import { boxSize, boxVolume } from "../volume/box.js";
 import { copyBox } from "../volume/copy_box.js";
@@ -116,7 +115,6 @@ function components(
   if (bounds.lower.some((l) => l < 0))
     throw new VolumeError(name, `begins at ${bounds.lower.join()}: objects need coordinates from 0 on`);
   const graph = new ObjectGraph({ connectivity, chunkSize, bounds, maximumBytes: Number.POSITIVE_INFINITY });
-  const labeller = new RunLabeller();
   const minimum = kind === "probability" ? thresholdByte(threshold) : 1;
   return {
     add(box, voxels) {
@@ -127,10 +125,7 @@ function components(
       // The grid starts at 0: in a region that does not, the first chunks have an empty margin.
       const at = box.lower.map((l, axis) => l - whole.lower[axis]) as unknown as Vec3;
       const padded = copyBox(mask, boxSize(box), [0, 0, 0], new Uint8Array(boxVolume(whole)), size, at);
-      labeller.begin(size[0], size[1], connectivity);
-      for (let z = 0; z < size[2]; ++z) labeller.addSlice(padded, minimum, z * size[0] * size[1]);
-      labeller.finish();
-      graph.put(position, exportRuns(labeller));
+      graph.put(position, labelRuns(padded, size, minimum, connectivity));
       if (graph.byteLength > MOST_BYTES)
         throw new VolumeError(
           name,

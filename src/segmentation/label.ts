@@ -1,6 +1,7 @@
 import type { Vec3 } from "../volume/types.js";
+import { exportRuns } from "./label_runs.js";
 import { RunLabeller } from "./runs.js";
-import type { Connectivity, Labelling, LabelSettings } from "./types.js";
+import type { Connectivity, Labelling, LabelRuns } from "./types.js";
 
 /** Scratch of more than this is given back after the call that needed it. */
 const KEEP_BYTES = 16 * 2 ** 20;
@@ -20,40 +21,47 @@ export function thresholdByte(threshold: number): number {
 }
 
 /**
- * Binarises a box of probabilities and labels its 3-D connected components in scan order. Objects are taken to end with the
- * box, also by the filter for small ones: chunks of a larger volume are labelled without (`minimumVoxels` 0) and joined.
- * @param probability round(255 p) of each voxel, x fastest.
+ * Labels the 3-D connected components of the voxels >= `minimum` (see `thresholdByte`) in scan order, as runs.
+ * @param values x fastest.
+ * @param minimumVoxels objects of fewer voxels are left out. They are taken to end with the box: chunks of a larger volume are
+ * labelled without this filter, and joined.
  * @throws RangeError when the length does not fit the size or a setting makes no sense.
  */
-export function labelProbability(probability: Uint8Array, size: Vec3, settings: LabelSettings): Labelling {
-  const { threshold, minimumVoxels, connectivity } = settings;
-  return labelAtLeast(probability, size, thresholdByte(threshold), minimumVoxels, connectivity);
-}
-
-/** Labels the voxels of `mask` that are not zero; see `labelProbability`. */
-export function labelMask(mask: Uint8Array, size: Vec3, connectivity: Connectivity = 26): Labelling {
-  return labelAtLeast(mask, size, 1, 0, connectivity);
-}
-
-function labelAtLeast(
+export function labelRuns(
   values: Uint8Array,
   size: Vec3,
   minimum: number,
-  minimumVoxels: number,
   connectivity: Connectivity,
-): Labelling {
+  minimumVoxels = 0,
+): LabelRuns {
+  return labelled(values, size, minimum, connectivity, minimumVoxels, exportRuns);
+}
+
+/** Labels the voxels of `mask` that are not zero, in scan order. @throws RangeError as `labelRuns`. */
+export function labelMask(mask: Uint8Array, size: Vec3, connectivity: Connectivity = 26): Labelling {
+  return labelled(mask, size, 1, connectivity, 0, (labeller) => {
+    const labels = new Uint32Array(mask.length);
+    labeller.paint(labels);
+    return { labels, count: labeller.count, size };
+  });
+}
+
+function labelled<Result>(
+  values: Uint8Array,
+  size: Vec3,
+  minimum: number,
+  connectivity: Connectivity,
+  minimumVoxels: number,
+  take: (labeller: RunLabeller) => Result,
+): Result {
   const [width, height, depth] = size;
-  const voxels = width * height * depth;
-  if (values.length !== voxels) {
+  if (values.length !== width * height * depth)
     throw new RangeError(`${values.length} voxels do not make a box of ${size.join(" x ")}`);
-  }
   if (Number.isNaN(minimumVoxels)) throw new RangeError("the smallest object is not a number");
-  const labels = new Uint32Array(voxels);
   scratch.begin(width, height, connectivity);
   for (let z = 0; z < depth; ++z) scratch.addSlice(values, minimum, z * width * height);
   scratch.finish(minimumVoxels);
-  scratch.paint(labels);
-  const { count } = scratch;
+  const result = take(scratch);
   if (scratch.byteLength > KEEP_BYTES) scratch = new RunLabeller();
-  return { labels, count, size };
+  return result;
 }

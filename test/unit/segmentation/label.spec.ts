@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { labelMask, labelProbability, thresholdByte } from "../../../src/segmentation/label.js";
+import { labelMask, labelRuns, thresholdByte } from "../../../src/segmentation/label.js";
+import { paintRuns } from "../../../src/segmentation/label_runs.js";
 import { RunLabeller } from "../../../src/segmentation/runs.js";
-import type { Connectivity } from "../../../src/segmentation/types.js";
+import type { Connectivity, LabelRuns } from "../../../src/segmentation/types.js";
 import type { Vec3 } from "../../../src/volume/types.js";
 import golden from "../../golden/shapes.json" with { type: "json" };
 
@@ -50,16 +51,23 @@ const boxes = fc
     }),
   );
 
-describe("labelProbability", () => {
+function painted(runs: LabelRuns) {
+  const labels = new Uint32Array(runs.size[0] * runs.size[1] * runs.size[2]);
+  paintRuns(runs, labels);
+  return { labels, count: runs.count };
+}
+
+describe("labelRuns and labelMask", () => {
   it.each([6, 18, 26] as const)("agrees with a flood fill, connectivity %i", (connectivity) => {
     fc.assert(
       fc.property(boxes, fc.double({ min: 0, max: 1, noNaN: true }), fc.nat(9), (box, threshold, minimum) => {
         const mask = box.probability.map((value) => (value / 255 >= threshold ? 1 : 0));
-        const found = labelProbability(box.probability, box.size, {
-          threshold,
-          minimumVoxels: minimum,
-          connectivity,
-        });
+        const found = painted(
+          labelRuns(box.probability, box.size, thresholdByte(threshold), connectivity, minimum),
+        );
+        expect(labelMask(mask, box.size, connectivity).labels).toEqual(
+          floodFill(mask, box.size, connectivity, 0).labels,
+        );
         const expected = floodFill(mask, box.size, connectivity, minimum);
         expect(found.count).toBe(expected.count);
         expect(found.labels).toEqual(expected.labels);
@@ -81,22 +89,18 @@ describe("labelProbability", () => {
   });
 
   it("keeps nothing of the call before, whatever its size", () => {
-    const settings = { threshold: 0.5, minimumVoxels: 0, connectivity: 26 } as const;
     const noise = Uint8Array.from({ length: 64 * 64 * 8 }, (_, i) => (i * 2654435761) >>> 24);
-    labelProbability(noise, [64, 64, 8], settings);
-    const small = labelProbability(Uint8Array.of(255, 0, 255), [3, 1, 1], settings);
+    labelRuns(noise, [64, 64, 8], 128, 26);
+    const small = labelMask(Uint8Array.of(255, 0, 255), [3, 1, 1]);
     expect(small).toEqual({ labels: Uint32Array.of(1, 0, 2), count: 2, size: [3, 1, 1] });
-    expect(labelProbability(new Uint8Array(0), [0, 5, 5], settings).count).toBe(0);
+    expect(labelRuns(new Uint8Array(0), [0, 5, 5], 128, 26).count).toBe(0);
   });
 
   it("rejects what makes no sense", () => {
-    const settings = { threshold: 0.5, minimumVoxels: 0, connectivity: 26 } as const;
-    expect(() => labelProbability(new Uint8Array(7), [2, 2, 2], settings)).toThrow("7 voxels");
-    const bad = { ...settings, connectivity: 8 as 6 };
-    expect(() => labelProbability(new Uint8Array(8), [2, 2, 2], bad)).toThrow("6, 18 or 26");
-    expect(() =>
-      labelProbability(new Uint8Array(8), [2, 2, 2], { ...settings, threshold: Number.NaN }),
-    ).toThrow("not a number");
+    expect(() => labelRuns(new Uint8Array(7), [2, 2, 2], 128, 26)).toThrow("7 voxels");
+    expect(() => labelRuns(new Uint8Array(8), [2, 2, 2], 128, 8 as 6)).toThrow("6, 18 or 26");
+    expect(() => labelRuns(new Uint8Array(8), [2, 2, 2], 128, 26, Number.NaN)).toThrow("not a number");
+    expect(() => thresholdByte(Number.NaN)).toThrow("not a number");
     expect(() => new RunLabeller().begin(-1, 2, 6)).toThrow(RangeError);
   });
 });

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { measurePieces } from "../../../src/morphology/additive.js";
 import { measureObject } from "../../../src/morphology/object_properties.js";
 import { summarise } from "../../../src/morphology/summary.js";
-import { labelMask, labelProbability } from "../../../src/segmentation/label.js";
+import { labelMask } from "../../../src/segmentation/label.js";
 import { paintRuns } from "../../../src/segmentation/label_runs.js";
 import type { LabelRuns } from "../../../src/segmentation/types.js";
 import type { Vec3 } from "../../../src/volume/types.js";
@@ -33,7 +33,10 @@ function painted(runs: LabelRuns): Uint32Array {
 describe("analyse", () => {
   it("labels, measures and summarises a chunk", () => {
     const { probability } = request();
-    const labelling = labelProbability(probability, SIZE, settings);
+    const labelling = labelMask(
+      probability.map((value) => (value >= 128 ? 1 : 0)),
+      SIZE,
+    );
     const em = probability.map((value) => value >> 1);
     const result = analyse({ ...request(), em });
     expect(painted(result.runs)).toEqual(labelling.labels);
