@@ -10,13 +10,10 @@ import type {
   GraphObject,
   ObjectGraphOptions,
   ObjectState,
-  Piece,
   PlacedMeasures,
 } from "./object_graph_types.js";
 import { ChunkPieces, type Component } from "./pieces.js";
 import type { Connectivity, LabelRuns, PlacedRuns } from "./types.js";
-
-export type { GraphChanges, GraphObject, ObjectGraphOptions, ObjectState, Piece, PlacedMeasures };
 
 /** About what a component and a piece in it cost in a JavaScript engine. */
 const COMPONENT_BYTES = 160;
@@ -152,10 +149,6 @@ export class ObjectGraph {
     this.components.lose(chunk);
   }
 
-  clear(): void {
-    for (const position of this.positions()) this.remove(position);
-  }
-
   /** The object that a label of a chunk belongs to; undefined when there is no such piece. */
   objectOf(position: Vec3, label: number): number | undefined {
     const chunk = this.chunkAt(position);
@@ -262,16 +255,6 @@ export class ObjectGraph {
     return true;
   }
 
-  /** Drops runs until the graph is within its limit, or has none. */
-  trim(): void {
-    for (const chunk of this.recent) {
-      if (this.byteLength <= this.maximumBytes) return;
-      this.resize(chunk, -runsByteLength(chunk.runs!));
-      chunk.runs = undefined;
-      this.recent.delete(chunk);
-    }
-  }
-
   private chunkAt(position: Vec3): ChunkPieces | undefined {
     return this.grid.has(position) ? this.chunks.get(this.grid.indexOf(position)) : undefined;
   }
@@ -322,6 +305,16 @@ export class ObjectGraph {
     this.resize(chunk, pairs.byteLength);
     for (let i = 0; i < pairs.length; i += 2)
       this.components.unite(chunk.owners[pairs[i]], other.owners[pairs[i + 1]]);
+  }
+
+  /** Drops runs until the graph is within its limit, or has none. */
+  private trim(): void {
+    for (const chunk of this.recent) {
+      if (this.byteLength <= this.maximumBytes) return;
+      this.resize(chunk, -runsByteLength(chunk.runs!));
+      chunk.runs = undefined;
+      this.recent.delete(chunk);
+    }
   }
 
   private resize(chunk: ChunkPieces, bytes: number): void {

@@ -1,9 +1,8 @@
 import { existsSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { labelMask } from "../../src/segmentation/label.js";
-import { exportRuns, paintRuns } from "../../src/segmentation/label_runs.js";
+import { labelMask, labelRuns } from "../../src/segmentation/label.js";
+import { paintRuns } from "../../src/segmentation/label_runs.js";
 import { ObjectGraph } from "../../src/segmentation/object_graph.js";
-import { RunLabeller } from "../../src/segmentation/runs.js";
 import { boxSize, boxVolume } from "../../src/volume/box.js";
 import { openImageStack } from "../../src/volume/image_stack_node.js";
 import type { Box, Vec3 } from "../../src/volume/types.js";
@@ -64,18 +63,13 @@ describe("real masks, stitched from chunks", () => {
         const runsOf = (position: Vec3) => {
           const box = graph.grid.boxOf(position);
           const [width, height, depth] = boxSize(box);
-          const labeller = new RunLabeller();
-          const slice = new Uint8Array(width * height);
-          labeller.begin(width, height, 26);
-          for (let z = 0; z < depth; ++z) {
-            for (let y = 0; y < height; ++y) {
-              const from = box.lower[0] + size[0] * (box.lower[1] + y + size[1] * (box.lower[2] + z));
-              slice.set(mask.subarray(from, from + width), y * width);
-            }
-            labeller.addSlice(slice);
+          const part = new Uint8Array(width * height * depth);
+          for (let row = 0; row < height * depth; ++row) {
+            const [y, z] = [box.lower[1] + (row % height), box.lower[2] + Math.floor(row / height)];
+            const from = box.lower[0] + size[0] * (y + size[1] * z);
+            part.set(mask.subarray(from, from + width), row * width);
           }
-          labeller.finish();
-          return exportRuns(labeller);
+          return labelRuns(part, [width, height, depth], 1, 26);
         };
         for (const position of positions) graph.put(position, runsOf(position));
         const forgotten = positions.filter(() => random.next() < 0.3);

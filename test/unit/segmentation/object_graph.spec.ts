@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { exportRuns, paintRuns, visitRuns } from "../../../src/segmentation/label_runs.js";
-import { type GraphObject, ObjectGraph } from "../../../src/segmentation/object_graph.js";
-import { RunLabeller } from "../../../src/segmentation/runs.js";
+import { labelRuns } from "../../../src/segmentation/label.js";
+import { paintRuns, visitRuns } from "../../../src/segmentation/label_runs.js";
+import { ObjectGraph } from "../../../src/segmentation/object_graph.js";
+import type { GraphObject } from "../../../src/segmentation/object_graph_types.js";
 import type { Connectivity, LabelRuns } from "../../../src/segmentation/types.js";
 import { boxSize } from "../../../src/volume/box.js";
 import type { Box, Vec3 } from "../../../src/volume/types.js";
@@ -32,14 +33,6 @@ function probability(size: Vec3, random: Random): Uint8Array {
     }
   }
   return values;
-}
-
-function labelled(values: Uint8Array, size: Vec3, threshold: number, connectivity: Connectivity): LabelRuns {
-  const labeller = new RunLabeller();
-  labeller.begin(size[0], size[1], connectivity);
-  for (let z = 0; z < size[2]; ++z) labeller.addSlice(values, threshold, z * size[0] * size[1]);
-  labeller.finish();
-  return exportRuns(labeller);
 }
 
 function cut(values: Uint8Array, size: Vec3, { lower, upper }: Box): Uint8Array {
@@ -127,7 +120,7 @@ class World {
       predicted = predict(em, boxSize({ lower, upper }), inner, this.halo);
       this.predicted.set(`${position}`, predicted);
     }
-    return labelled(predicted, boxSize(box), threshold, this.connectivity);
+    return labelRuns(predicted, boxSize(box), threshold, this.connectivity);
   }
 
   put(position: Vec3, threshold: number): void {
@@ -177,7 +170,7 @@ class World {
       return value >= (this.thresholds.get(`${chunk}`) ?? 256) ? 1 : 0;
     });
     expect(pieces.map((piece) => Math.min(piece, 1))).toEqual(Float64Array.from(mask));
-    const truth = labelled(mask, size, 1, this.connectivity);
+    const truth = labelRuns(mask, size, 1, this.connectivity);
     const labels = new Uint32Array(mask.length);
     paintRuns(truth, labels);
     const idOf = new Float64Array(truth.count + 1).fill(Infinity);

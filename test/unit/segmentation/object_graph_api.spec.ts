@@ -1,22 +1,22 @@
 import { describe, expect, it } from "vitest";
 import { firstId } from "../../../layers/mito/segment_ids.js";
 import { ADDITIVE } from "../../../src/morphology/object_types.js";
-import { exportRuns, LabelRunsError } from "../../../src/segmentation/label_runs.js";
+import { labelRuns } from "../../../src/segmentation/label.js";
+import { LabelRunsError } from "../../../src/segmentation/label_runs.js";
 import { ObjectGraph } from "../../../src/segmentation/object_graph.js";
-import { RunLabeller } from "../../../src/segmentation/runs.js";
 import type { LabelRuns } from "../../../src/segmentation/types.js";
 import type { Vec3 } from "../../../src/volume/types.js";
 
 const STEP = 2 ** 20;
 
 /** One row of voxels along x as text: "#" is foreground. */
-function row(text: string): LabelRuns {
-  const labeller = new RunLabeller();
-  labeller.begin(text.length, 1, 26);
-  labeller.addSlice(Uint8Array.from(text, (c) => (c === "#" ? 1 : 0)));
-  labeller.finish();
-  return exportRuns(labeller);
-}
+const row = (text: string): LabelRuns =>
+  labelRuns(
+    Uint8Array.from(text, (c) => (c === "#" ? 1 : 0)),
+    [text.length, 1, 1],
+    1,
+    26,
+  );
 
 const graphOf = (length: number, maximumBytes = 2 ** 20, lower = 0) =>
   new ObjectGraph({
@@ -71,7 +71,7 @@ describe("ObjectGraph", () => {
       [1, 0, 0],
     ]);
     expect(graph.size).toBe(4);
-    graph.clear();
+    for (const position of graph.positions()) graph.remove(position);
     expect(graph.size).toBe(0);
     expect(graph.positions()).toEqual([]);
     expect(graph.takeChanges().gone.length).toBe(4);
@@ -181,14 +181,13 @@ describe("ObjectGraph", () => {
     const bounds = { lower: [2, 1, 0] as Vec3, upper: [12, 9, 9] as Vec3 };
     const graph = new ObjectGraph({ connectivity: 6, chunkSize: [4, 3, 3], bounds, maximumBytes: 0 });
     const at = (voxel: Vec3) => {
-      const labeller = new RunLabeller();
-      labeller.begin(4, 3, 6);
       const position = voxel.map((v, i) => Math.floor(v / [4, 3, 3][i])) as unknown as Vec3;
       const [x, y, z] = voxel.map((v, i) => v % [4, 3, 3][i]);
-      for (let k = 0; k < 3; ++k)
-        labeller.addSlice(Uint8Array.from({ length: 12 }, (_, i) => (i === x + 4 * y && k === z ? 1 : 0)));
-      labeller.finish();
-      graph.put(position, exportRuns(labeller));
+      const mask = new Uint8Array(36);
+      mask[x + 4 * (y + 3 * z)] = 1;
+      const { upper } = graph.grid.boxOf(position);
+      expect(upper).toEqual(position.map((p, i) => (p + 1) * [4, 3, 3][i]));
+      graph.put(position, labelRuns(mask, [4, 3, 3], 1, 6));
       return graph.state(graph.objectOf(position, 1)!)!.border;
     };
     expect(at([2, 4, 4])).toBe(true);
