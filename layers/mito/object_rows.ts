@@ -31,8 +31,8 @@ export interface ObjectRowsHost {
   pieces(id: number): Promise<PlacedRuns[] | undefined>;
   /** All columns of the object. @throws when it cannot be measured; the signal's reason. */
   measure(id: number, pieces: readonly PlacedRuns[], signal: AbortSignal): Promise<Float64Array>;
-  /** Whether a part of the object is on the screen. */
-  isVisible(id: number): boolean;
+  /** Says of an object whether a part of it is on the screen now. */
+  visibility(): (id: number) => boolean;
   /** There is something to send: `take` wants to be called soon. */
   ready(): void;
 }
@@ -183,9 +183,10 @@ export class ObjectRowsMaker {
   /** On the screen first, then the large. */
   private choose(): number[] {
     const graph = this.host.graph();
+    const isVisible = this.host.visibility();
     const wanted = Array.from(this.unmeasured, (id) => ({
       id,
-      visible: this.host.isVisible(id),
+      visible: isVisible(id),
       voxels: graph.state(id)?.voxels ?? 0,
     }));
     wanted.sort((a, b) => Number(b.visible) - Number(a.visible) || b.voxels - a.voxels);

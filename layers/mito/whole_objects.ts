@@ -95,7 +95,10 @@ export class WholeObjects {
       graph: () => this.graph,
       pieces: (id) => this.piecesOf(id),
       measure: (id, pieces, signal) => host.measure(id, pieces, signal),
-      isVisible: (id) => this.isVisible(id, host.visible()),
+      visibility: () => {
+        const visible = host.visible();
+        return (id) => this.isVisible(id, visible);
+      },
       ready: () => this.rowsSoon(),
     });
   }
