@@ -5,6 +5,7 @@ import { element, setText } from "../mito_layer/dom.js";
 import { MitoUserLayer } from "../mito_layer/layer.js";
 import { type AvailableModel, availableModels, modelLabel } from "../mito_layer/model_list.js";
 import { arrangeComparison, type Comparison, endComparison, type ViewerJson } from "./arrange.js";
+import { shortNames } from "./figures.js";
 
 const FEWEST = 2;
 
@@ -87,10 +88,11 @@ export async function askForComparison(viewer: Viewer, compared: readonly string
     const start = (event: Event) => {
       event.preventDefault();
       const chosen = models.filter((_, i) => boxes[i].checked);
+      const labels = shortNames(chosen.map(({ id, strategy }) => ({ id, strategy })));
       close();
       startComparison(viewer, {
         layer: base.managedLayer.name,
-        models: chosen.map((model) => ({ id: model.id, label: model.id })),
+        models: chosen.map(({ id }, i) => ({ id, label: labels[i] })),
       });
     };
     dialog.replaceChildren(

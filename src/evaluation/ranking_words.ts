@@ -75,8 +75,8 @@ function contenders(models: readonly RankedModel[]): RankedModel[] {
 
 const others = (values: readonly number[], index: number) => values.filter((_, i) => i !== index);
 
+/** The lower one of two in the middle: one model that floods everything does not make all others cautious. */
 function median(values: readonly number[]): number {
-  if (values.length === 0) return 0;
   const sorted = [...values].sort((a, b) => a - b);
-  return (sorted[(sorted.length - 1) >> 1] + sorted[sorted.length >> 1]) / 2;
+  return sorted[(sorted.length - 1) >> 1] ?? 0;
 }

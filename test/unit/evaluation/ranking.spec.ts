@@ -153,7 +153,7 @@ describe("the ranking in words", () => {
       ranking([ranked(2, 1), ranked(0, 0), ranked(1, 0)]),
       [100, 90, 20],
       "C looks most like real mitochondria here (100 of 100 resamplings); A and B are further from it." +
-        " But C finds much less than the others (21 % of their median): look at what it misses.",
+        " But C finds much less than the others (22 % of their median): look at what it misses.",
     ],
     [
       ranking([ranked(0, 0.5, { distance: FARTHEST }), ranked(1, 0.5, { distance: FARTHEST })]),
