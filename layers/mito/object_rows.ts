@@ -89,7 +89,7 @@ export class ObjectRowsMaker {
   take(): ObjectRows | undefined {
     const ids: number[] = [];
     for (const id of this.dirty) {
-      if (ids.length === ROWS_AT_ONCE) break;
+      if (ids.length === Math.min(ROWS_AT_ONCE, this.most)) break;
       this.dirty.delete(id);
       ids.push(id);
     }

@@ -1,102 +1,104 @@
 import { describe, expect, it } from "vitest";
-import {
-  cellText,
-  copyText,
-  DEFAULT_COLUMNS,
-  ObjectRowsView,
-  SHOWABLE,
-  tableColumn,
-} from "../../../layers/morphology_panel/object_rows.js";
-import { objectColumn } from "../../../src/morphology/object_columns.js";
-import { COLUMN_DISPLAY, columnNamed } from "../../../src/morphology/object_display.js";
+import { ObjectRowsMaker } from "../../../layers/mito/object_rows.js";
 import { ObjectTable } from "../../../src/morphology/object_table.js";
-import { FLAG_BORDER, FLAG_MEASURED, OBJECT_COLUMN_IDS } from "../../../src/morphology/object_types.js";
+import { FLAG_MEASURED, OBJECT_COLUMN_IDS } from "../../../src/morphology/object_types.js";
+import { ObjectGraph } from "../../../src/segmentation/object_graph.js";
+import { analyse } from "../../../workers/analyse.js";
 
-const WIDTH = OBJECT_COLUMN_IDS.length;
+const turns = async () => {
+  for (let i = 0; i < 20; i++) await new Promise((resolve) => setTimeout(resolve, 0));
+};
 
-function table(): ObjectTable {
-  const result = new ObjectTable();
-  const values = new Float64Array(2 * WIDTH).fill(Number.NaN);
-  values[OBJECT_COLUMN_IDS.indexOf("volume")] = 0.25e9;
-  values[WIDTH + OBJECT_COLUMN_IDS.indexOf("volume")] = 0.5e9;
-  result.apply({
-    ids: Float64Array.of(11, 12),
-    values,
-    flags: Uint8Array.of(FLAG_MEASURED | FLAG_BORDER, 0),
-    gone: new Float64Array(0),
-  });
-  return result;
+/** Objects of a row of voxels, "#" being foreground; measured when the test says so. */
+function makeMaker(row: string, most?: number) {
+  const size = [row.length, 1, 1] as const;
+  const bounds = { lower: [0, 0, 0] as const, upper: size };
+  const graph = new ObjectGraph({ connectivity: 26, chunkSize: size, bounds, maximumBytes: 1e6 });
+  const settings = { threshold: 0.5, minimumVoxels: 0, connectivity: 26 } as const;
+  const probability = Uint8Array.from(row, (c) => (c === "#" ? 255 : 0));
+  const { runs, measures } = analyse({ probability, size, sliceAxis: 2, settings });
+  graph.put([0, 0, 0], runs, measures);
+  const measuring: { id: number; aborted: () => boolean; finish(values: Float64Array): void }[] = [];
+  const visible = new Set<number>();
+  const maker = new ObjectRowsMaker(
+    {
+      frame: { voxelSize: [1, 1, 1], sliceAxis: 2 },
+      graph: () => graph,
+      pieces: async (id) => graph.piecesOf(id) ?? undefined,
+      measure: (id, _, signal) =>
+        new Promise((resolve, reject) => {
+          signal.addEventListener("abort", () => reject(signal.reason));
+          measuring.push({ id, aborted: () => signal.aborted, finish: resolve });
+        }),
+      visibility: () => (id) => visible.has(id),
+      ready: () => {},
+    },
+    most,
+  );
+  const table = new ObjectTable();
+  const take = () => {
+    const rows = maker.take();
+    if (rows !== undefined) table.apply(rows);
+    return rows;
+  };
+  return { maker, graph, measuring, visible, table, take };
 }
 
-describe("the columns of the object table", () => {
-  it("show stored units as what they are multiplied to", () => {
-    const shown = { "": "", voxels: "voxels", "°": "°", nm: "µm", "nm²": "µm²", "nm³": "µm³" };
-    const factors = { "": 1, voxels: 1, "°": 1, nm: 1e-3, "nm²": 1e-6, "nm³": 1e-9 };
-    for (const id of OBJECT_COLUMN_IDS) {
-      const { unit } = objectColumn(id);
-      expect(COLUMN_DISPLAY[id].factor, id).toBe(factors[unit]);
-      if (id !== "voxels") expect(COLUMN_DISPLAY[id].unit, id).toBe(shown[unit]);
+const whole = new Float64Array(OBJECT_COLUMN_IDS.length).fill(1);
+
+describe("ObjectRowsMaker", () => {
+  it("sends what adds up at once, and measures what is visible, then what is large", async () => {
+    const { maker, graph, measuring, visible, table, take } = makeMaker("#.##.###");
+    visible.add(1);
+    const { objects, gone } = graph.takeChanges();
+    maker.change(objects, gone);
+    take();
+    expect([1, 2, 3].map((id) => table.value(table.indexOf(id), "voxels"))).toEqual([1, 2, 3]);
+    expect(table.value(0, "solidity")).toBeNaN();
+    for (const id of [1, 3, 2]) {
+      await turns();
+      expect(measuring.map((call) => call.id)).toEqual([id]);
+      measuring.pop()!.finish(whole);
     }
-  });
-
-  it("are found by the name that their tooltip gives", () => {
-    for (const id of SHOWABLE) {
-      const { title } = tableColumn(id, () => "");
-      const name = title.match(/Filter: (\w+)/)?.[1];
-      if (id === "id" || id === "state") continue;
-      expect(columnNamed(name ?? ""), id).toBe(id);
+    await turns();
+    take();
+    for (const row of [0, 1, 2]) {
+      expect(table.flags(row) & FLAG_MEASURED).toBe(FLAG_MEASURED);
+      expect(table.value(row, "solidity")).toBe(1);
     }
-    for (const id of DEFAULT_COLUMNS) expect(SHOWABLE).toContain(id);
-  });
-});
-
-describe("the rows of the object table", () => {
-  const view = (objects: ObjectTable) =>
-    new ObjectRowsView(
-      objects,
-      Float64Array.of(12, 11),
-      () => ({ color: "red", filled: true }),
-      () => 11,
-    );
-
-  it("write what is known, and nothing for what is not", () => {
-    const rows = view(table());
-    expect([rows.count, rows.key(0), rows.indexOf(11), rows.indexOf(99)]).toEqual([2, 12, 1, -1]);
-    expect([rows.cell(0, "volume"), rows.cell(0, "sphericity"), rows.cell(0, "state")]).toEqual([
-      "0.5000",
-      "",
-      "measuring",
-    ]);
-    expect(rows.cell(1, "state")).toBe("whole, border");
-    expect(rows.className(0)).toBe("mito-object-measuring");
-    expect(rows.className(1)).toBe("mito-object-whole mito-hovered");
+    expect(table.value(table.indexOf(3), "voxels")).toBe(3);
+    expect(take()).toBeUndefined();
   });
 
-  it("outlive the objects that go before they are drawn anew", () => {
-    const objects = table();
-    const rows = view(objects);
-    objects.apply({
-      ids: new Float64Array(0),
-      values: new Float64Array(0),
-      flags: new Uint8Array(0),
-      gone: Float64Array.of(11),
-    });
-    expect([rows.cell(1, "volume"), rows.cell(1, "state"), rows.className(1)]).toEqual([
-      "",
-      "",
-      "mito-object-gone mito-hovered",
-    ]);
-    expect(rows.cell(0, "volume")).toBe("0.5000");
-    expect(cellText(objects, 11, "id")).toBe("11");
+  it("drops the measurement of an object that changed, and of one that is gone", async () => {
+    const { maker, graph, measuring, table, take } = makeMaker("###.##");
+    maker.change(graph.takeChanges().objects, []);
+    await turns();
+    const [first] = measuring;
+    expect(first.id).toBe(1);
+    maker.change([1], []);
+    await turns();
+    expect(first.aborted()).toBe(true);
+    first.finish(whole);
+    take();
+    expect(table.flags(table.indexOf(1)) & FLAG_MEASURED).toBe(0);
+    graph.remove([0, 0, 0]);
+    maker.change([], graph.takeChanges().gone);
+    take();
+    expect(table.size).toBe(0);
+    maker.dispose();
   });
 
-  it("are copied with every measurement in stored units, absent ones empty", () => {
-    const [names, values] = copyText(table(), 11)
-      .split("\n")
-      .map((line) => line.split("\t"));
-    expect(names).toEqual(["id", "state", ...OBJECT_COLUMN_IDS]);
-    expect(values[names.indexOf("volume")]).toBe("250000000");
-    expect(values.filter((value) => value !== "")).toHaveLength(3);
-    expect(copyText(table(), 5)).toBe("5");
+  it("holds a bounded number of rows: those that changed longest ago go", () => {
+    const { maker, graph, table, take } = makeMaker("#.##.###.####", 3);
+    maker.change(graph.takeChanges().objects, []);
+    take();
+    expect(table.size).toBe(3);
+    take();
+    expect([1, 2, 3, 4].map((id) => table.indexOf(id) !== -1)).toEqual([false, true, true, true]);
+    maker.change([1], []);
+    take();
+    expect([1, 2, 3, 4].map((id) => table.indexOf(id) !== -1)).toEqual([true, false, true, true]);
+    maker.dispose();
   });
 });
