@@ -27,6 +27,8 @@ import { MitoUrlError } from "./url.js";
 /** Display chunk, in voxels of the predicted scale: in the plane of the slices, and across. */
 const CHUNK_PLANE = 256;
 const CHUNK_SLICES = 8;
+/** There are ids for the objects of so many chunks (see ChunkGrid). */
+const MOST_CHUNKS = 2 ** 33;
 
 let instances = 0;
 
@@ -178,6 +180,11 @@ function chooseChunk({ chunk }: MitoQuery, { sliceAxis, bounds }: InferenceGeome
   const wanted = chunk ?? [0, 1, 2].map((axis) => (axis === sliceAxis ? CHUNK_SLICES : CHUNK_PLANE));
   const size = wanted.map((w, axis) => Math.min(w, bounds.upper[axis]));
   if (size.some((s) => s < 1)) throw new MitoUrlError("the volume is empty");
+  const count = size.reduce((product, s, axis) => product * Math.ceil(bounds.upper[axis] / s), 1);
+  if (count > MOST_CHUNKS)
+    throw new MitoUrlError(
+      `chunks of ${size.join(" x ")} voxels are too small for this volume: leave chunk out, or enlarge it`,
+    );
   return size as unknown as Vec3;
 }
 

@@ -15,6 +15,8 @@ export class MitoUrlError extends Error {
  * a chunk touch; and 2 MiB of probability a chunk.
  */
 const CHUNK_VOXELS = 1 << 21;
+/** Voxels of a display chunk along one axis at most: runs of labels hold places in 16 bits. */
+const CHUNK_EXTENT = 65_535;
 const PARAMETERS = ["model", "window", "tta", "chunk", "channel"] as const;
 const AUGMENTATIONS: readonly string[] = ["none", "flip", "d4"] satisfies TestTimeAugmentation[];
 /** Same as the package reader's rule (src/model/limits.ts): no folders, so that no URL reaches out of `models/`. */
@@ -94,10 +96,11 @@ function parseWindow(text: string): IntensityWindow {
 function parseChunk(text: string): Vec3 {
   const sizes = numbers(text);
   const [x, y, z] = sizes;
-  if (!(sizes.length === 3 && sizes.every((s) => Number.isInteger(s) && s > 0) && x * y * z <= CHUNK_VOXELS))
+  const each = sizes.every((s) => Number.isInteger(s) && s > 0 && s <= CHUNK_EXTENT);
+  if (!(sizes.length === 3 && each && x * y * z <= CHUNK_VOXELS))
     throw new MitoUrlError(
-      `chunk=${JSON.stringify(text)} must be three voxel counts "x,y,z" of at most ${CHUNK_VOXELS} voxels together, ` +
-        "for example chunk=256,256,8",
+      `chunk=${JSON.stringify(text)} must be three voxel counts "x,y,z" of at most ${CHUNK_EXTENT} each and ${CHUNK_VOXELS} voxels ` +
+        "together, for example chunk=256,256,8",
     );
   return [x, y, z];
 }

@@ -44,7 +44,8 @@ describe("parseMitoQuery", () => {
     ["model=a&chunk=256,256", /chunk=/],
     ["model=a&chunk=0,256,8", /chunk=/],
     ["model=a&chunk=2.5,2,2", /chunk=/],
-    ["model=a&chunk=2048,2048,2", /at most 2097152 voxels/],
+    ["model=a&chunk=2048,2048,2", /65535 each and 2097152 voxels/],
+    ["model=a&chunk=65536,1,1", /at most 65535 each/],
     ["model=a&channel=-1", /channel="-1"/],
     ["model=a&__proto__=1", /unknown parameter "__proto__"/],
   ])("refuses %j and says why", (query, message) => {
