@@ -14,11 +14,18 @@ interface StoredTime {
  * @throws Error when the browser has no IndexedDB or denies it.
  */
 export async function openIndexedDb(name: string): Promise<Backing> {
+  return new IndexedDbBacking(await openDatabase(name, [FILES, TIMES]));
+}
+
+/**
+ * Opens a database of object stores whose keys are given with the values; makes it when there is none.
+ * @throws Error when the browser has no IndexedDB or denies it.
+ */
+export async function openDatabase(name: string, stores: readonly string[]): Promise<IDBDatabase> {
   if (typeof indexedDB === "undefined") throw new Error("IndexedDB is missing");
   const opening = indexedDB.open(name, 1);
   opening.onupgradeneeded = () => {
-    opening.result.createObjectStore(FILES);
-    opening.result.createObjectStore(TIMES);
+    for (const store of stores) opening.result.createObjectStore(store);
   };
   const database = await new Promise<IDBDatabase>((resolve, reject) => {
     opening.onsuccess = () => resolve(opening.result);
@@ -27,7 +34,7 @@ export async function openIndexedDb(name: string): Promise<Backing> {
   });
   // Lets another tab delete the database; calls after that fail, and the store goes on in memory.
   database.onversionchange = () => database.close();
-  return new IndexedDbBacking(database);
+  return database;
 }
 
 class IndexedDbBacking implements Backing {
@@ -75,7 +82,8 @@ class IndexedDbBacking implements Backing {
   }
 }
 
-function completed(transaction: IDBTransaction): Promise<void> {
+/** Resolves when what the transaction did is kept. @throws what it was given up for, as when the disk is full. */
+export function completed(transaction: IDBTransaction): Promise<void> {
   return new Promise((resolve, reject) => {
     transaction.oncomplete = () => resolve();
     transaction.onabort = () => reject(transaction.error ?? new Error("IndexedDB gave up a transaction"));
