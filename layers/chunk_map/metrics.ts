@@ -54,7 +54,7 @@ const distance: ChunkMetric = {
   title: "Distance to source",
   description:
     "How far the chunk's regions are from those of the model's source in solidity, area, eccentricity, number and coverage, in standard deviations there",
-  range: [0, 5],
+  range: [0, 3],
   format: formatDistance,
   of: perSummary((mito) => {
     const source = sourceRegions(mito);

@@ -8,21 +8,30 @@ import { TintLayer, tintBoxes } from "./tint_layer.js";
 /** The tint of one prediction layer, in every view that shows the layer. */
 class LayerTint extends RefCounted {
   readonly values: ChunkValues;
+  private readonly tint: TintLayer;
 
-  constructor(viewer: Viewer, layer: MitoUserLayer, state: MorphologyPanelState) {
+  constructor(
+    viewer: Viewer,
+    private readonly layer: MitoUserLayer,
+    state: MorphologyPanelState,
+  ) {
     super();
     const values = this.registerDisposer(new ChunkValues(layer, state.metric.value));
     this.values = values;
-    const tint = new TintLayer(viewer.display.gl, () => layer.placement());
-    this.registerDisposer(layer.addRenderLayer(tint));
+    this.tint = new TintLayer(viewer.display.gl, () => layer.placement());
     const show = () =>
-      tint.setBoxes(
+      this.tint.setBoxes(
         values.value === undefined
           ? { count: 0, corners: new Float32Array(0), colours: new Uint8Array(0) }
           : tintBoxes(values.value),
       );
     this.registerDisposer(values.changed.add(show));
     show();
+  }
+
+  /** Apart from the constructor, because the viewer tells of the new layer at once, and this one must be known by then. */
+  start(): void {
+    this.registerDisposer(this.layer.addRenderLayer(this.tint));
   }
 }
 
@@ -56,12 +65,17 @@ export class ChunkTint extends RefCounted {
   private update(): void {
     const wanted = new Set(this.state.tint.value ? this.layers() : []);
     for (const layer of [...this.tints.keys()]) if (!wanted.has(layer)) this.drop(layer);
-    for (const layer of wanted)
-      if (!this.tints.has(layer)) this.tints.set(layer, new LayerTint(this.viewer, layer, this.state));
+    for (const layer of wanted) {
+      if (this.tints.has(layer)) continue;
+      const tint = new LayerTint(this.viewer, layer, this.state);
+      this.tints.set(layer, tint);
+      tint.start();
+    }
   }
 
   private drop(layer: MitoUserLayer): void {
-    this.tints.get(layer)?.dispose();
+    const tint = this.tints.get(layer);
     this.tints.delete(layer);
+    tint?.dispose();
   }
 }

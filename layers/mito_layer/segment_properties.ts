@@ -20,6 +20,9 @@ import type { MitoUserLayer } from "./layer.js";
 /** The Seg. tab runs its query and draws its list anew with each map: no more often than this, ms. */
 const INTERVAL = 3000;
 
+/** Each is a histogram in the Seg. tab: the corners of the bounding box would only be in the way there. */
+const SHOWN = OBJECT_COLUMN_IDS.filter((id) => !/^(lower|upper)/.test(id));
+
 /** Tags that an object can have; each is one character of its value, its place in this list. */
 const TAGS = [
   ["whole", "seen whole, and measured"],
@@ -74,7 +77,7 @@ export async function segmentProperties(table: ObjectTable): Promise<LiveSegment
   await nextTask();
   const ids = BigUint64Array.from(order, (row) => BigInt(snapshot.ids[row]));
   const properties: InlineSegmentProperty[] = [tagsOf(snapshot, order)];
-  for (const column of OBJECT_COLUMN_IDS) {
+  for (const column of SHOWN) {
     await nextTask();
     properties.push(numbersOf(snapshot, order, column));
   }

@@ -1,4 +1,5 @@
 import { RefCounted } from "neuroglancer/unstable/util/disposable.js";
+import { objectColumn } from "../../src/morphology/object_columns.js";
 import { COLUMN_DISPLAY } from "../../src/morphology/object_display.js";
 import type { ObjectOrderColumn } from "../../src/morphology/object_query.js";
 import type { ObjectColumnId } from "../../src/morphology/object_types.js";
@@ -30,13 +31,14 @@ export class ColumnChooser extends RefCounted {
       const box = element("input", { type: "checkbox", onchange: change });
       this.boxes.set(column, box);
       const own = column === "id" || column === "state";
-      const { heading, unit } = own ? { heading: TITLES[column], unit: "" } : COLUMN_DISPLAY[column];
+      const title = own ? TITLES[column] : objectColumn(column).title;
+      const unit = own ? "" : COLUMN_DISPLAY[column].unit;
       list.append(
         element(
           "label",
           { title: own ? "" : describe(column) },
           box,
-          unit === "" || unit === "voxels" ? heading : `${heading} (${unit})`,
+          unit === "" || unit === "voxels" ? title : `${title} (${unit})`,
         ),
       );
     }

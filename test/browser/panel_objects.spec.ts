@@ -35,6 +35,8 @@ interface TestMito {
     changed: { dispatch(): void };
   };
   results: { all(): TestReport[]; changed: { dispatch(): void } };
+  voxelToModel: number[];
+  modelNames: string[];
 }
 interface TestReport {
   key: string;
@@ -65,7 +67,7 @@ beforeAll(async () => {
   browser = await launchBrowser();
   ({ page, log } = await openPage(browser));
   await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
-  const state = discsState(app.url, { tab: "segments" });
+  const state = discsState(app.url);
   await page.goto(stateAddress(app.url, { ...state, morphologyPanel: { visible: true, tab: "objects" } }));
   await waitForPrediction(page);
   await waitInPage(page, "objects are in the table", () => {
@@ -138,6 +140,22 @@ const measured = (id: string, name: string) =>
     [id, name] as const,
   );
 
+/** Where the centroid of an object is in the view's coordinates x, y, z. */
+const placeOf = (id: string) =>
+  page.evaluate((key) => {
+    const { mito } = globalThis as unknown as TestPage;
+    const row = mito.objects.table.indexOf(Number(key));
+    const centroid = ["centroidX", "centroidY", "centroidZ"].map((name) =>
+      mito.objects.table.value(row, name),
+    );
+    const { voxelToModel: matrix, modelNames } = mito;
+    return ["x", "y", "z"].map((name) => {
+      const at = modelNames.indexOf(name);
+      return centroid.reduce((sum, value, axis) => sum + matrix[4 * axis + at] * value, matrix[12 + at]);
+    });
+  }, id);
+const rounded = (value: number) => Math.round(value * 100) / 100;
+
 describe("the table of objects", () => {
   it("lists the objects of the chunks with their measurements, and no NaN", async () => {
     const { size } = await page.evaluate(() => ({
@@ -184,8 +202,7 @@ describe("the table of objects", () => {
     await row.click();
     const id = await activeId();
     const now = await position();
-    for (const [axis, name] of ["centroidX", "centroidY", "centroidZ"].entries())
-      expect(now[axis]).toBeCloseTo(await measured(id, name), 2);
+    expect(now.map(rounded)).toEqual((await placeOf(id)).map(rounded));
     expect(await page.evaluate(() => (globalThis as unknown as TestPage).highlighted())).toBe(id);
     await row.dblclick();
     const shown = (key: string) =>
@@ -253,7 +270,7 @@ describe("with 50,000 objects", () => {
 
   beforeAll(async () => {
     const size = await inject(0, MANY);
-    await expect.poll(rowCount).toBe(size);
+    while ((await rowCount()) !== size) await page.waitForTimeout(200);
   }, 60_000);
 
   it("keeps a few dozen rows in the document", async () => {
@@ -321,7 +338,7 @@ describe("with 50,000 objects", () => {
     expect(await position()).toEqual(before);
     await page.keyboard.press("Enter");
     const now = await position();
-    expect(now[0]).toBeCloseTo(await measured(paged, "centroidX"), 2);
+    expect(now.map(rounded)).toEqual((await placeOf(paged)).map(rounded));
     expect(await grid().getAttribute("aria-activedescendant")).toBeTruthy();
   });
 
@@ -338,32 +355,9 @@ describe("with 50,000 objects", () => {
     await page.evaluate(() => (globalThis as unknown as TestPage).segments.visibleSegments.clear());
   });
 
-  it("gives Neuroglancer's Seg. tab the objects to filter", async () => {
-    const ids = await waitInPage(page, "the properties are there", () => {
-      const map = (globalThis as unknown as TestPage).segments.segmentPropertyMap.value;
-      const length = map?.segmentPropertyMap.inlineProperties.ids.length ?? 0;
-      return length >= 50_000 ? length : undefined;
-    });
-    expect(ids).toBe(await page.evaluate(() => (globalThis as unknown as TestPage).mito.objects.table.size));
-    const query = page.locator(".neuroglancer-segment-list-query");
-    await query.fill("volume>0.9 sphericity<0.5");
-    await expect
-      .poll(() => page.locator(".neuroglancer-segment-query-result-statistics").allTextContents(), {
-        timeout: 15_000,
-      })
-      .toSatisfy((texts: string[]) => /[\d,]+\/[\d,]+|\d+ /.test(texts.join(" ")));
-    expect(await page.locator(".neuroglancer-segment-query-errors li").count()).toBe(0);
-    await query.fill("");
-  });
-
   it("does nothing of ours for more than 50 ms at a stretch", async () => {
     const scripts = await scriptsWith(page, app.url, "toggle-morphology-panel");
     expect(scripts.size).toBeGreaterThan(0);
-    // The Seg. tab sorts and draws all ids itself when they change: Neuroglancer's work, not to be counted as ours.
-    await page.evaluate(() => {
-      const { viewer } = globalThis as unknown as { viewer: { selectedLayer: { visible: boolean } } };
-      viewer.selectedLayer.visible = false;
-    });
     const stretches = await profileMainThread(
       page,
       (url) => scripts.has(url),
@@ -394,6 +388,36 @@ describe("with 50,000 objects", () => {
     );
     expect(stretches[0].milliseconds).toBeLessThanOrEqual(LONG_TASK);
   }, 120_000);
+
+  it("gives Neuroglancer's Seg. tab the objects to filter", async () => {
+    const ids = await waitInPage(page, "the properties are there", () => {
+      const map = (globalThis as unknown as TestPage).segments.segmentPropertyMap.value;
+      const length = map?.segmentPropertyMap.inlineProperties.ids.length ?? 0;
+      return length >= 50_000 ? length : undefined;
+    });
+    expect(ids).toBe(await page.evaluate(() => (globalThis as unknown as TestPage).mito.objects.table.size));
+    await page.evaluate(() => {
+      const { viewer } = globalThis as unknown as {
+        viewer: {
+          layerManager: { managedLayers: { layer: { tabs: { value: string } } }[] };
+          selectedLayer: { visible: boolean };
+        };
+      };
+      viewer.layerManager.managedLayers[1].layer.tabs.value = "segments";
+      viewer.selectedLayer.visible = true;
+    });
+    const query = page.locator(".neuroglancer-segment-list-query");
+    await query.fill("volume>0.9 sphericity<0.5");
+    await page
+      .getByText(/^[\d,]+\/[\d,]+ (vis|listed|match)/)
+      .first()
+      .waitFor();
+    expect(await page.locator(".neuroglancer-segment-query-errors li").count()).toBe(0);
+    await page.evaluate(() => {
+      const { viewer } = globalThis as unknown as { viewer: { selectedLayer: { visible: boolean } } };
+      viewer.selectedLayer.visible = false;
+    });
+  }, 90_000);
 });
 
 describe("the map of chunks", () => {
@@ -412,7 +436,7 @@ describe("the map of chunks", () => {
     await page.getByRole("tab", { name: "Objects" }).focus();
     await page.keyboard.press("ArrowRight");
     await map().waitFor();
-  });
+  }, 30_000);
 
   it("draws the computed chunks, and says what one has under the mouse", async () => {
     await expect.poll(coloured, { timeout: 10_000 }).toBeGreaterThan(0.2);
@@ -559,6 +583,7 @@ describe("the panel", () => {
   });
 
   it("left no error in the console", () => {
-    expect(log.errors).toEqual([]);
+    // Zarr readers look for files that need not be there.
+    expect(log.errors.filter((line) => !/\.z(array|attrs|group)/.test(line))).toEqual([]);
   });
 });
