@@ -407,11 +407,20 @@ describe("with 50,000 objects", () => {
       viewer.selectedLayer.visible = true;
     });
     const query = page.locator(".neuroglancer-segment-list-query");
-    await query.fill("volume>0.9 sphericity<0.5");
-    await page
-      .getByText(/^[\d,]+\/[\d,]+ (vis|listed|match)/)
-      .first()
-      .waitFor();
+    await query.fill("volume>0.9000005 sphericity<0.4999");
+    const status = page.getByText(/^\d+ match \/\d+ total ids$/).first();
+    await status.waitFor();
+    const matches = Number((await status.textContent())?.match(/^\d+/)?.[0]);
+    const expected = await page.evaluate(() => {
+      const { table } = (globalThis as unknown as TestPage).mito.objects;
+      let count = 0;
+      for (const id of table.ids()) {
+        const row = table.indexOf(id);
+        if (table.value(row, "volume") > 0.9000005e9 && table.value(row, "sphericity") < 0.4999) count++;
+      }
+      return count;
+    });
+    expect(matches).toBe(expected);
     expect(await page.locator(".neuroglancer-segment-query-errors li").count()).toBe(0);
     await page.evaluate(() => {
       const { viewer } = globalThis as unknown as { viewer: { selectedLayer: { visible: boolean } } };
