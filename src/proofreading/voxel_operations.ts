@@ -23,7 +23,9 @@ export async function splitAtMarkers(attempt: Attempt, { parts, landscape }: Spl
       if (object === undefined || object.deleted) continue;
       const entry = touched.get(object.id) ?? { object, markers: new Map<number, Vec3[]>() };
       touched.set(object.id, entry);
-      entry.markers.set(part, [...(entry.markers.get(part) ?? []), marker]);
+      const voxels = entry.markers.get(part);
+      if (voxels === undefined) entry.markers.set(part, [marker]);
+      else voxels.push(marker);
       ++used;
     }
     // A stroke may leave the object; one that never enters it was meant for something that is not there.

@@ -39,10 +39,7 @@ describe("ids", () => {
     const ids = new Set<number>();
     for (let i = 0; i < 50_000; ++i) ids.add(madeObjectId(`01ARYZ6S41${i}`, i % 7));
     expect(ids.size).toBe(50_000);
-    for (const id of ids) {
-      expect(Number.isSafeInteger(id)).toBe(true);
-      expect(id).toBeGreaterThanOrEqual(FIRST_MADE_ID);
-    }
+    expect([...ids].every((id) => Number.isSafeInteger(id) && id >= FIRST_MADE_ID)).toBe(true);
   });
 });
 
