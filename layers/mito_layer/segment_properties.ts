@@ -10,6 +10,7 @@ import { DataType } from "neuroglancer/unstable/util/data_type.js";
 import { RefCounted } from "neuroglancer/unstable/util/disposable.js";
 import { objectColumn } from "../../src/morphology/object_columns.js";
 import { COLUMN_DISPLAY, objectState } from "../../src/morphology/object_display.js";
+import { allRows } from "../../src/morphology/object_query.js";
 import type { ObjectSnapshot, ObjectTable } from "../../src/morphology/object_table.js";
 import { FLAG_BORDER, OBJECT_COLUMN_IDS, type ObjectColumnId } from "../../src/morphology/object_types.js";
 import { sortByKeys } from "../../src/morphology/radix_sort.js";
@@ -69,13 +70,12 @@ export class LiveSegmentProperties extends PreprocessedSegmentPropertyMap {
 export async function segmentProperties(table: ObjectTable): Promise<LiveSegmentProperties | undefined> {
   if (table.size === 0) return undefined;
   const snapshot = table.snapshot();
-  const order = sortByKeys(
-    Uint32Array.from(snapshot.ids, (_, row) => row),
-    Float64Array.from(snapshot.ids),
-    false,
-  );
   await nextTask();
-  const ids = BigUint64Array.from(order, (row) => BigInt(snapshot.ids[row]));
+  const order = sortByKeys(allRows(snapshot.ids.length), snapshot.ids, false);
+  await nextTask();
+  const ids = new BigUint64Array(order.length);
+  for (let i = 0; i < order.length; ++i) ids[i] = BigInt(snapshot.ids[order[i]]);
+  await nextTask();
   const properties: InlineSegmentProperty[] = [tagsOf(snapshot, order)];
   for (const column of SHOWN) {
     await nextTask();
@@ -125,12 +125,14 @@ function tagsOf({ flags }: ObjectSnapshot, order: Uint32Array): InlineSegmentTag
     const state = TAGS.findIndex(([tag]) => tag === objectState(value));
     return String.fromCharCode(state, ...(value & FLAG_BORDER ? [TAGS.length - 1] : []));
   });
+  const values = new Array<string>(order.length);
+  for (let i = 0; i < values.length; ++i) values[i] = byFlags[flags[order[i]]];
   return {
     id: "state",
     type: "tags",
     tags: TAGS.map(([tag]) => tag),
     tagDescriptions: TAGS.map(([, description]) => description),
-    values: Array.from(order, (row) => byFlags[flags[row]]),
+    values,
   };
 }
 

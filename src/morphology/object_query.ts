@@ -25,7 +25,7 @@ const STATE_RANK = Float64Array.from(
  * @returns row positions, which hold until the table changes.
  */
 export function queryRows(table: ObjectTable, order: ObjectOrder, filter?: ObjectFilter): Uint32Array {
-  const rows = filter === undefined ? allRows(table) : filterRows(table, filter);
+  const rows = filter === undefined ? allRows(table.size) : filterRows(table, filter);
   const ids = table.ids();
   const byId = sortByKeys(rows, ids, order.column === "id" && order.descending);
   return order.column === "id" ? byId : sortByKeys(byId, keysOf(table, order.column), order.descending);
@@ -38,8 +38,9 @@ function keysOf(table: ObjectTable, column: Exclude<ObjectOrderColumn, "id">): F
   return keys;
 }
 
-function allRows(table: ObjectTable): Uint32Array {
-  const rows = new Uint32Array(table.size);
+/** 0, 1, ... */
+export function allRows(count: number): Uint32Array {
+  const rows = new Uint32Array(count);
   for (let row = 0; row < rows.length; ++row) rows[row] = row;
   return rows;
 }
@@ -156,7 +157,7 @@ function suggestion(name: string): string {
 
 /** Positions of the rows that pass, ascending. */
 export function filterRows(table: ObjectTable, { values, flags }: ObjectFilter): Uint32Array {
-  const rows = allRows(table);
+  const rows = allRows(table.size);
   let count = rows.length;
   const keep = (passes: (row: number) => boolean) => {
     const before = count;
