@@ -45,7 +45,8 @@ export const RESAMPLINGS = 100;
 
 /**
  * What disagreement with all other models counts, in units of the distance. Chosen on Lucchi++ -> VNC and VNC -> Lucchi++
- * (docs/comparison.md): both pairs are ranked better with it than by the distance alone, and anything from 0.5 to 4 does about as well.
+ * (docs/comparison.md): both are ordered better than by the distance alone. With more, pairs are ordered better still, but the best comes first
+ * less often: the model in the middle of the others does.
  */
 export const DISAGREEMENT_WEIGHT = 1;
 
