@@ -92,7 +92,8 @@ let analysisPool: AnalysisPool | undefined;
 export function analysis(): AnalysisPool {
   analysisPool ??= new AnalysisPool(
     makeAnalysisThread,
-    Math.max(1, Math.min(4, (navigator.hardwareConcurrency || 2) - 1)),
+    // All cores: chunks of a screen that are labelled anew are shown together, and each of them is waited for.
+    Math.min(4, navigator.hardwareConcurrency || 2),
   );
   return analysisPool;
 }

@@ -186,6 +186,22 @@ export async function settled(page: Page, timeout = 120_000): Promise<Counters> 
   }
 }
 
+/** Leaves Neuroglancer room for so many bytes of chunks: others are dropped, and made again when they are asked for. */
+export async function limitMemory(page: Page, bytes: number): Promise<void> {
+  await page.evaluate((limit) => {
+    const { viewer } = globalThis as unknown as {
+      viewer: {
+        chunkManager: {
+          chunkQueueManager: { capacities: Record<string, { sizeLimit: { value: number } }> };
+        };
+      };
+    };
+    const { systemMemory, gpuMemory } = viewer.chunkManager.chunkQueueManager.capacities;
+    systemMemory.sizeLimit.value = limit;
+    gpuMemory.sizeLimit.value = limit;
+  }, bytes);
+}
+
 /** Voxels that differ, and some of them, to be read when a test fails. */
 export function differences(got: Ids, wanted: Ids): { count: number; first: [number, number, number][] } {
   const first: [number, number, number][] = [];
