@@ -107,11 +107,13 @@ const log = new EditLog();
 for (let i = 0; i < 2000; ++i) write(log, actionOn((i * 2503) % (GRID[0] * GRID[1] * GRID[2]), (i * 7) % 20));
 const text = formatLog(log.operations);
 let replay = new Replay(view);
+const cpu = process.cpuUsage();
 const start = await time(async () => {
   replay = await Replay.of(view, parseLog(text, "bench").operations);
 });
+const { user, system } = process.cpuUsage(cpu);
 console.log(
-  `start with ${log.size} edits (${(text.length / 1e6).toFixed(1)} MB): ${start.toFixed(0)} ms, ${replay.conflicts().length} conflicts`,
+  `start with ${log.size} edits (${(text.length / 1e6).toFixed(1)} MB): ${start.toFixed(0)} ms (${((user + system) / 1000).toFixed(0)} ms of processor), ${replay.conflicts().length} conflicts`,
 );
 
 let slowest = 0;

@@ -51,6 +51,12 @@ export function randomAction(
     () => ({ kind: "delete", anchor: voxel() }),
     () => ({ kind: "restore", anchor: voxel() }),
     () => ({ kind: "add", seed: voxel(), threshold: 0.1 + 0.6 * random(), radius: [5, 5, 3] }),
+    () => {
+      const seed = voxel();
+      const click = ([x, y]: Vec3) => [x, y, seed[2], 1 + whole(3)] as const;
+      const lines = [[click(seed), click(voxel())]];
+      return { kind: "add", seed, threshold: 0, radius: [9, 9, 3], strokes: { axis: 2, lines } };
+    },
     () => ({ kind: "fill_holes", anchor: voxel(), reach: reach() }),
     () => ({ kind: "smooth", anchor: voxel(), voxels: 1, reach: reach() }),
     () => ({ kind: "grow", anchor: voxel(), voxels: 1, reach: reach() }),
