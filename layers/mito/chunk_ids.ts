@@ -10,6 +10,8 @@ export interface Mapping {
   readonly ids: Float64Array;
   /** Which labels: another number when the chunk was labelled anew. */
   readonly version: number;
+  /** Another number when voxels that edits drew over the labels changed. */
+  readonly drawn?: number;
 }
 
 export interface ChunkIdsHost {
@@ -121,7 +123,7 @@ export class ChunkIds {
       const shown = this.shown.get(key);
       const wanted = this.host.wanted(key);
       // Other labels are other voxels: nothing can be said of ids.
-      if (shown === undefined || wanted === undefined || shown.version !== wanted.version) continue;
+      if (shown === undefined || wanted === undefined || !sameVoxels(shown, wanted)) continue;
       yield { shown: shown.ids, wanted: wanted.ids };
     }
   }
@@ -164,6 +166,10 @@ export class ChunkIds {
   }
 }
 
+function sameVoxels(a: Mapping, b: Mapping): boolean {
+  return a.version === b.version && (a.drawn ?? 0) === (b.drawn ?? 0);
+}
+
 function equal(a: Mapping, b: Mapping): boolean {
-  return a.version === b.version && a.ids.every((id, i) => id === b.ids[i]);
+  return sameVoxels(a, b) && a.ids.every((id, i) => id === b.ids[i]);
 }

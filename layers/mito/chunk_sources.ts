@@ -53,6 +53,7 @@ export class LabelsSource extends LabelsBase {
       em: em.addCounterpartRef(),
       settings: mito.settings.value,
     });
+    mito.sourcesChanged.dispatch();
   }
 
   static override encodeOptions(options: LabelsOptions) {

@@ -1,4 +1,5 @@
-import type { Vec3 } from "../../src/volume/types.js";
+import type { PlacedRuns } from "../../src/segmentation/types.js";
+import type { Box, Vec3 } from "../../src/volume/types.js";
 
 /**
  * What a user's edits make of the ids that chunks were joined to by themselves. It stands behind the graph: automatic links stay in the
@@ -11,4 +12,15 @@ export interface EditOverlay {
    * @param ids Those of its whole objects, by label, 0 where nothing is shown; not to be changed.
    */
   apply(position: Vec3, ids: Float64Array): Float64Array;
+  /** Another number each time that voxels which edits drew into a chunk changed. */
+  drawnVersion(key: string): number;
+  /**
+   * Paints the voxels that edits drew over the ids of a box, x fastest.
+   * @param preview Also those of an edit that is only tried.
+   */
+  paint(box: Box, ids: BigUint64Array, preview: boolean): void;
+  /** Whether an id is an object's; undefined when the edits have nothing to do with it. */
+  isObject(id: number): boolean | undefined;
+  /** Voxels of an object that edits changed; undefined of others. */
+  piecesOf(id: number): PlacedRuns[] | undefined;
 }

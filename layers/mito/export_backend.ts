@@ -149,6 +149,7 @@ class ExportService {
         );
       idsInBox(runs, this.source.boxOfKey(key).lower, ids, box, voxels);
     }
+    this.source.objects.overlay?.paint(box, voxels, false);
     return Comlink.transfer(voxels, [voxels.buffer]);
   }
 

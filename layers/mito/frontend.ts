@@ -11,6 +11,7 @@ import {
   type VolumeChunkSource,
 } from "neuroglancer/unstable/sliceview/volume/frontend.js";
 import { WatchableValue, type WatchableValueInterface } from "neuroglancer/unstable/trackable_value.js";
+import { NullarySignal } from "neuroglancer/unstable/util/signal.js";
 import { registerRPC } from "neuroglancer/unstable/worker_rpc.js";
 import type { LabelSettings } from "../../src/segmentation/types.js";
 import type { Vec3 } from "../../src/volume/types.js";
@@ -87,6 +88,8 @@ export class MitoState implements MitoSource {
   readonly probability: MitoVolume;
   /** Chunk sources that exist now: none while no layer shows the source, else one. */
   readonly sources = new Set<LabelsSource>();
+  /** Dispatched when the chunk worker has another source. */
+  readonly sourcesChanged = new NullarySignal();
 
   constructor(readonly description: MitoDescription) {
     ({

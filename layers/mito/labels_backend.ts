@@ -112,7 +112,7 @@ export class LabelsSource extends WithParameters(VolumeChunkSource, LabelsParame
       );
       this.objects.put(key, result.runs, result.measures);
       const mapping = this.objects.mappingOf(key)!;
-      await postProcessRawData(chunk, signal, paintIds(result.runs, mapping.ids));
+      await postProcessRawData(chunk, signal, this.painted(box, result.runs, mapping.ids));
       signal.throwIfAborted();
       this.objects.chunkIds.arrived(key, mapping);
       this.failures.forget(key);
@@ -138,10 +138,21 @@ export class LabelsSource extends WithParameters(VolumeChunkSource, LabelsParame
     runs: LabelRuns,
     ids: Float64Array,
   ): Promise<ArrayBufferView<ArrayBuffer> | null> {
-    const chunkDataSize = Uint32Array.from(boxSize(this.boxOfKey(key)));
-    const packed = { source: this, chunkDataSize, data: null };
-    await postProcessRawData(packed as unknown as VolumeChunk, this.disposal.signal, paintIds(runs, ids));
+    const box = this.boxOfKey(key);
+    const packed = { source: this, chunkDataSize: Uint32Array.from(boxSize(box)), data: null };
+    const painted = this.painted(box, runs, ids);
+    await postProcessRawData(packed as unknown as VolumeChunk, this.disposal.signal, painted);
     return packed.data;
+  }
+
+  private painted(box: Box, runs: LabelRuns, ids: Float64Array): BigUint64Array<ArrayBuffer> {
+    const painted = paintIds(runs, ids);
+    this.objects.overlay?.paint(box, painted, true);
+    return painted;
+  }
+
+  get labelSettings(): LabelSettings {
+    return this.settings;
   }
 
   private finished(

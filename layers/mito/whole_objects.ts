@@ -172,13 +172,33 @@ export class WholeObjects {
     const position = positionOf(key);
     const ids = this.graph.mappingOf(position);
     if (ids === undefined) return undefined;
-    return { ids: this.overlay?.apply(position, ids) ?? ids, version: this.versions.get(key) ?? 0 };
+    return {
+      ids: this.overlay?.apply(position, ids) ?? ids,
+      version: this.versions.get(key) ?? 0,
+      drawn: this.overlay?.drawnVersion(key) ?? 0,
+    };
   }
 
-  /** The edits of the user changed these chunks, or all. */
-  edited(keys: Iterable<string> = this.keys()): void {
-    this.chunkIds.outdate(keys);
+  /** What is known of the chunks, for the edits, which must not change it. */
+  get predicted(): ObjectGraph {
+    return this.graph;
+  }
+
+  /** The edits of the user changed these objects, in these chunks (or all). */
+  edited(keys: Iterable<string> = this.keys(), ids: readonly number[] = []): void {
+    const list = [...keys];
+    this.chunkIds.outdate(list);
+    for (const key of list) this.touched.add(key);
+    this.host.changed(ids);
     this.idsSoon();
+  }
+
+  /** Has the labels of chunks that were dropped made anew. @returns false when those of one cannot be had. */
+  async bringBack(positions: Iterable<Vec3>): Promise<boolean> {
+    for (const position of positions)
+      if (this.graph.runsOf(position) === null && (await this.runsOf(position.join())) === undefined)
+        return false;
+    return true;
   }
 
   select(ids: Iterable<number>): void {
@@ -188,11 +208,13 @@ export class WholeObjects {
   /** An object, if it is one now. */
   object(id: number) {
     this.absorb();
-    return this.graph.isShown(id) ? this.graph.object(id) : undefined;
+    return (this.overlay?.isObject(id) ?? this.graph.isShown(id)) ? { id } : undefined;
   }
 
   /** Runs of all pieces of an object, nothing else in them; undefined when they cannot be had. */
   async piecesOf(id: number): Promise<PlacedRuns[] | undefined> {
+    const edited = this.overlay?.piecesOf(id);
+    if (edited !== undefined) return edited;
     // Runs made anew may push out others, but not for ever.
     for (let attempt = 0; attempt < 3; attempt++) {
       const pieces = this.graph.piecesOf(id);
@@ -291,7 +313,7 @@ export class WholeObjects {
     this.absorb();
     clearTimeout(this.idsTimer);
     this.idsTimer = undefined;
-    const links = this.chunkIds.update((id) => this.graph.isShown(id));
+    const links = this.chunkIds.update((id) => this.overlay?.isObject(id) ?? this.graph.isShown(id));
     const none = new Float64Array(0);
     if (links !== undefined || this.renamed.size > 0)
       this.host.sendIds({

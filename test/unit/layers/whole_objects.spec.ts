@@ -274,7 +274,13 @@ describe("WholeObjects", () => {
     expect(await viewer.objects.piecesOf(id + 0.5)).toBeUndefined();
 
     // The user's merge: the object is shown under the id of another.
-    viewer.objects.overlay = { apply: (_, ids) => ids.map((own) => (own === id ? 77 : own)) };
+    viewer.objects.overlay = {
+      apply: (_, ids) => ids.map((own) => (own === id ? 77 : own)),
+      drawnVersion: () => 0,
+      paint: () => {},
+      isObject: (own) => (own === id ? false : undefined),
+      piecesOf: (own) => (own === 77 ? pieces : undefined),
+    };
     viewer.objects.edited();
     await settle();
     expect(
@@ -283,6 +289,8 @@ describe("WholeObjects", () => {
         wanted.ids.map((own) => (own === id ? 77 : own)),
       ).count,
     ).toBe(0);
+    expect(await viewer.objects.piecesOf(77)).toBe(pieces);
+    expect(viewer.objects.object(id)).toBeUndefined();
     viewer.objects.overlay = undefined;
     viewer.objects.edited();
     await settle();
