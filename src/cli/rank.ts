@@ -212,13 +212,17 @@ function table(
   const percent = (part: number, whole: number) =>
     `${part} of ${whole}${whole === 0 ? "" : ` (${((100 * part) / whole).toFixed(0)} %)`}`;
   const best = (k: number) => usable.filter(({ iou }) => iou[k] === Math.max(...iou)).length;
+  const scores = names.map((_, k) => mean(usable.map((block) => block.scores["prior and agreement"][k])));
+  const inOrder = names.map((_, k) => k).sort((a, b) => scores[a] - scores[b]);
   const width = Math.max(...names.map(({ length }) => length), 20);
   return [
     `${title}: ${usable.length} blocks of ${block.join(" x ")} voxels of the data, of ${blocks.length}; ${names.length} models`,
-    `  ${"model".padEnd(width)}  mean IoU  best in`,
-    ...names.map(
-      (name, k) =>
-        `  ${name.padEnd(width)}  ${mean(usable.map(({ iou }) => iou[k]))
+    `  ${"model, by mean score".padEnd(width)}  score  mean IoU  best in`,
+    ...inOrder.map(
+      (k) =>
+        `  ${names[k].padEnd(width)}  ${scores[k].toFixed(2).padStart(5)}  ${mean(
+          usable.map(({ iou }) => iou[k]),
+        )
           .toFixed(3)
           .padStart(8)}  ${best(k)}`,
     ),
