@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { register as apply, warnOf } from "./edits_apply.js";
 import { register as merge } from "./edits_merge.js";
+import { register as simulate } from "./edits_simulate.js";
 
 /** `chondria edits <command>`: what is done with logs of corrections. */
 export function register(program: Command): void {
@@ -13,6 +14,7 @@ export function register(program: Command): void {
     .action(show);
   merge(edits);
   apply(edits);
+  simulate(edits);
 }
 
 async function show(path: string, flags: { skipDamaged?: boolean }): Promise<void> {
