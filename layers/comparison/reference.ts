@@ -1,6 +1,6 @@
 import type { ManagedUserLayer } from "neuroglancer/unstable/layer/index.js";
 import { getRenderLayerTransform } from "neuroglancer/unstable/render_coordinate_transform.js";
-import { DataType, VolumeType } from "neuroglancer/unstable/sliceview/volume/base.js";
+import { DataType } from "neuroglancer/unstable/sliceview/volume/base.js";
 import {
   MultiscaleVolumeChunkSource,
   type VolumeChunkSource,
@@ -50,8 +50,7 @@ export function placeReference(managed: ManagedUserLayer, predicted: Placement):
   for (const source of loaded)
     for (const { subsourceEntry } of source.subsources) {
       const { volume } = subsourceEntry.subsource;
-      if (!(volume instanceof MultiscaleVolumeChunkSource) || volume.volumeType === VolumeType.IMAGE)
-        continue;
+      if (!(volume instanceof MultiscaleVolumeChunkSource)) continue;
       const transform = getRenderLayerTransform(
         layer.manager.root.coordinateSpace.value,
         layer.localPosition.coordinateSpace.value,
