@@ -1,12 +1,14 @@
 import { basename } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { BackendName } from "../inference/types.js";
+import type { AttentionUNetOptions } from "../network/attention_unet.js";
 import type { LossName } from "../training/losses.js";
 import type { OptimiserName } from "../training/optimisers.js";
 import type { Crops } from "../training/sampler.js";
 import { SCHEDULES, type ScheduleName } from "../training/schedules.js";
 import { PRESETS, stepsPerEpoch, type TrainingSettings } from "../training/settings.js";
 import type { Slices } from "../training/slices.js";
+import type { TrainingStart } from "../training/train_node.js";
 import { parseVoxelSize } from "../volume/voxel_size.js";
 
 const number = (text: string): number => {
@@ -31,7 +33,13 @@ const choice = <T extends string>(flags: string, description: string, values: re
 
 interface TrainFlags {
   images: string;
-  labels: string;
+  labels?: string;
+  fineTune?: string;
+  edits?: string;
+  editsModel?: string;
+  reviewed?: string[];
+  margin: number;
+  minimumVoxels: number;
   imagesDataset?: string;
   labelsDataset?: string;
   voxelSize?: string;
@@ -88,8 +96,18 @@ export function register(program: Command): void {
     .command("train")
     .description("train a segmentation network on EM and labels")
     .requiredOption("--images <path>", "EM volume")
-    .requiredOption("--labels <path>", "labels of the same voxels, mitochondria > 0")
+    .option("--labels <path>", "labels of the same voxels, mitochondria > 0")
     .requiredOption("--out <folder>", "folder of the run: checkpoint, log, report")
+    .option("--fine-tune <model>", "go on from this package (id or folder) on corrections, see --edits")
+    .option("--edits <log>", "instead of --labels: log of proofreading over predictions of the EM")
+    .option("--edits-model <model>", "whose predictions were corrected (default: that of --fine-tune)")
+    .option(
+      "--reviewed <region>",
+      "part in which all was looked at, as x0:x1,y0:y1,z0:z1, or all; may be given several times",
+      (text: string, before: string[] = []) => [...before, text],
+    )
+    .option("--margin <nm>", "around reviewed objects, taken as looked at", number, 150)
+    .option("--minimum-voxels <n>", "leave out smaller predicted objects that nobody corrected", whole, 100)
     .option("--images-dataset <path>", "data set inside of an HDF5 file or a Zarr group")
     .option("--labels-dataset <path>", "data set inside of an HDF5 file or a Zarr group")
     .option("--voxel-size <size>", "of the data when it does not say, e.g. 5,5,5nm")
@@ -198,27 +216,85 @@ function resolveSettings(flags: TrainFlags, train: Slices, microBatches: number)
   };
 }
 
-async function train(flags: TrainFlags): Promise<void> {
-  const [low, high, ...more] = flags.window ?? [0, 255];
+/** Defaults of a fine-tuning: short, gentle, of the network that there is. */
+function fineTuneSettings(flags: TrainFlags, network: AttentionUNetOptions): TrainFlags {
+  const multiple = 2 ** (network.filters.length - 1);
+  return {
+    ...flags,
+    filters: [...network.filters],
+    normalisation: network.normalisation,
+    gate: network.gate,
+    dropout: flags.dropout ?? network.dropout,
+    dropoutRates: flags.dropoutRates ?? [...network.dropoutRates],
+    steps: flags.steps ?? 200,
+    warmup: flags.warmup ?? 20,
+    learningRate: flags.learningRate ?? 3e-4,
+    patch: flags.patch ?? 192 - (192 % multiple),
+    select: "last",
+  };
+}
+
+/** @throws Error that names the flags that do not go together. */
+async function fineTuneStart(flags: TrainFlags): Promise<{ start: TrainingStart; flags: TrainFlags }> {
+  const { fineTune, edits, editsModel } = flags;
+  if (fineTune === undefined || edits === undefined)
+    throw new Error("--fine-tune and --edits need each other");
+  if (flags.labels !== undefined) throw new Error("--labels and --edits exclude each other: give one");
+  const { findModel } = await import("./find_model.js");
+  const { fineTuningOf } = await import("../training/fine_tune_node.js");
+  const { sourceNetworkOf } = await import("../adaptation/source_network.js");
+  const model = await findModel(fineTune);
+  const network = sourceNetworkOf(model.config);
+  if (network === null)
+    throw new Error(`--fine-tune ${fineTune}: does not say with which Attention U-Net it was trained`);
+  const start = await fineTuningOf({
+    model,
+    edited: editsModel === undefined ? model : await findModel(editsModel),
+    edits,
+    images: flags.images,
+    imagesDataset: flags.imagesDataset,
+    voxelSize: flags.voxelSize ? parseVoxelSize(flags.voxelSize) : undefined,
+    region: flags.region,
+    window: flags.window && windowOf(flags.window),
+    reviewed: flags.reviewed ?? [],
+    margin: flags.margin,
+    minimumVoxels: flags.minimumVoxels,
+    backend: flags.backend,
+    tell: (line) => process.stderr.write(`${line}\n`),
+  });
+  return { start, flags: fineTuneSettings(flags, network) };
+}
+
+function windowOf([low, high, ...more]: readonly number[]): [number, number] {
   if (high === undefined || more.length > 0) throw new Error("--window needs two numbers: low,high");
+  return [low, high];
+}
+
+async function train(given: TrainFlags): Promise<void> {
+  const tuned = given.fineTune !== undefined || given.edits !== undefined;
+  const { start, flags } = tuned ? await fineTuneStart(given) : { start: undefined, flags: given };
+  if (!tuned && flags.labels === undefined)
+    throw new Error("give --labels, or --fine-tune and --edits to learn from corrections");
+  const window = windowOf(flags.window ?? [0, 255]);
   const { trainInFolder } = await import("../training/train_node.js");
   const { package: folder, source = basename(flags.images) } = flags;
   await trainInFolder({
     data: {
       images: flags.images,
-      labels: flags.labels,
+      labels: flags.labels ?? "",
       imagesDataset: flags.imagesDataset,
       labelsDataset: flags.labelsDataset,
       voxelSize: flags.voxelSize ? parseVoxelSize(flags.voxelSize) : undefined,
       trainVoxelSize: flags.trainVoxelSize,
       region: flags.region,
-      window: [low, high],
+      window,
       ignore: flags.ignoreLabels ?? [],
       validation: flags.validation,
       validationOrder: flags.validationOrder,
       validationSlices: flags.validationSlices ?? Number.POSITIVE_INFINITY,
       seed: flags.seed ?? PRESETS[flags.preset].seed,
     },
+    start,
     settings: (slices, microBatches) => resolveSettings(flags, slices, microBatches),
     backend: flags.backend,
     processes: flags.processes,

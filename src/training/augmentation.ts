@@ -18,6 +18,8 @@ export interface Patch {
   readonly size: number;
   readonly em: Float32Array;
   readonly labels: Float32Array;
+  /** 1 where the label is known, else 0; known everywhere when left out. */
+  readonly weights?: Float32Array;
 }
 
 /** Index into 0..n-1 of position `i` anywhere, reflected without repeating the edge (numpy's "reflect"). */

@@ -88,18 +88,19 @@ export class LocalGradients implements GradientSource {
   }
 
   /** Loss and gradient of one micro-batch; moves the batch-norm statistics. */
-  async part({ count, size, em, labels }: Batch, dropoutSeed: number): Promise<GradientPart> {
+  async part({ count, size, em, labels, weights }: Batch, dropoutSeed: number): Promise<GradientPart> {
     const shape: [number, number, number, number] = [count, size, size, 1];
     const x = tf.tensor4d(em, shape);
     const y = tf.tensor4d(labels, shape);
+    const known = weights && tf.tensor4d(weights, shape);
     const { value, grads } = tf.variableGrads(() => {
       const logits = this.network.logits.apply(x, { training: true, dropoutSeed, frozen: this.frozen });
       const { loss } = this;
       return typeof loss === "string"
-        ? segmentationLoss(loss, y, logits as tf.Tensor)
+        ? segmentationLoss(loss, y, logits as tf.Tensor, known)
         : loss(y, logits as tf.Tensor);
     }, this.trainable);
-    tf.dispose([x, y]);
+    tf.dispose(known ? [x, y, known] : [x, y]);
     const [loss] = await value.data();
     value.dispose();
     return {

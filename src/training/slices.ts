@@ -9,6 +9,8 @@ export interface Slices {
   readonly em: readonly Uint8Array[];
   /** Foreground fraction 0..255 of each pixel. */
   readonly labels: readonly Uint8Array[];
+  /** 255 where the label is known, 0 where it says nothing; known everywhere when left out. */
+  readonly known?: readonly Uint8Array[];
 }
 
 export interface LoadOptions {
@@ -19,6 +21,8 @@ export interface LoadOptions {
   readonly window: readonly [number, number];
   /** Label voxels equal to these are background (Kasthuri++ marks "outside the tissue" with 2). */
   readonly ignore?: readonly number[];
+  /** Not 0 where the labels are known; a pixel is when all of its voxels are. */
+  readonly known?: VolumeSource;
   readonly signal?: AbortSignal;
 }
 
@@ -43,7 +47,7 @@ export async function loadSlices(
   labels: VolumeSource,
   options: LoadOptions,
 ): Promise<Slices> {
-  const { box, factor, window, signal } = options;
+  const { box, factor, window, known, signal } = options;
   const [low, high] = window;
   if (!(high > low)) throw new Error(`the intensity window must rise, not ${low},${high}`);
   if (em.dataType !== "uint8" && em.dataType !== "uint16") {
@@ -53,6 +57,7 @@ export async function loadSlices(
   const columns = box.upper[0] - box.lower[0];
   const rows = box.upper[1] - box.lower[1];
   const result = { width: 0, height: 0, em: [] as Uint8Array[], labels: [] as Uint8Array[] };
+  const sure: Uint8Array[] = [];
   for (let z = box.lower[2]; z < box.upper[2]; z++) {
     const slice: Box = { lower: [box.lower[0], box.lower[1], z], upper: [box.upper[0], box.upper[1], z + 1] };
     const [raw, truth] = await Promise.all([
@@ -69,12 +74,27 @@ export async function loadSlices(
     }
     result.em.push(bytes);
     result.labels.push(new Uint8Array(mask.data.map(Math.round)));
+    if (known === undefined) continue;
+    const share = areaAverage(
+      foreground(await known.read(0, slice, { signal }), new Set()),
+      columns,
+      rows,
+      factor[0],
+      factor[1],
+    );
+    sure.push(Uint8Array.from(share.data, (value) => (value > 254.5 ? 255 : 0)));
   }
-  return result;
+  return known === undefined ? result : { ...result, known: sure };
 }
 
 function pick(slices: Slices, chosen: readonly number[]): Slices {
-  return { ...slices, em: chosen.map((i) => slices.em[i]), labels: chosen.map((i) => slices.labels[i]) };
+  const { em, labels, known } = slices;
+  return {
+    ...slices,
+    em: chosen.map((i) => em[i]),
+    labels: chosen.map((i) => labels[i]),
+    ...(known && { known: chosen.map((i) => known[i]) }),
+  };
 }
 
 /**
@@ -117,5 +137,12 @@ export function cropSlices(slices: Slices, edge: number): Slices {
     for (let y = 0; y < h; y++) out.set(image.subarray(corner + y * width, corner + y * width + w), y * w);
     return out;
   };
-  return { width: w, height: h, em: slices.em.map(crop), labels: slices.labels.map(crop) };
+  const { em, labels, known } = slices;
+  return {
+    width: w,
+    height: h,
+    em: em.map(crop),
+    labels: labels.map(crop),
+    ...(known && { known: known.map(crop) }),
+  };
 }

@@ -10,7 +10,7 @@ import { formatRegion, parseRegion } from "../volume/region.js";
 import { type Vec3, VolumeError } from "../volume/types.js";
 import type { Checkpoint } from "./checkpoint.js";
 import { type GradientSource, LocalGradients } from "./gradients.js";
-import { runTraining, type TrainingOutcome } from "./loop.js";
+import { runTraining, type TrainingOutcome, writeWeights } from "./loop.js";
 import { type PackageDescription, packageTraining } from "./package_node.js";
 import { writeReport } from "./report_node.js";
 import { CHECKPOINT_FILE, openRunFolder, readCheckpoint, writeRunFile } from "./run_node.js";
@@ -62,6 +62,22 @@ export interface TrainOptions {
   readonly command: string;
   /** Written when the training has ended. */
   readonly package?: Omit<PackageDescription, "command">;
+  /** Instead of random weights and the labels of `data`: see `fine_tune_node.ts`. */
+  readonly start?: TrainingStart;
+}
+
+/** A training that goes on from a network, on data of its own. */
+export interface TrainingStart {
+  /** Of the network of the settings, in its order. */
+  readonly weights: readonly Float32Array[];
+  readonly load: () => Promise<TrainingData>;
+  /** Writes the package; the source is not what was trained on. */
+  readonly package: (
+    description: PackageDescription,
+    outcome: TrainingOutcome,
+    settings: TrainingSettings,
+    selected: { criterion: string; step: number },
+  ) => Promise<void>;
 }
 
 /** Most bytes of EM and labels kept in memory, and voxels of one slice while it is read. */
@@ -162,13 +178,14 @@ async function startGradients(
 export async function trainInFolder(options: TrainOptions): Promise<void> {
   const { folder } = options;
   const checkpoint = await readCheckpoint(folder);
-  const data = await loadTrainingData(options.data);
+  const data = await (options.start?.load() ?? loadTrainingData(options.data));
   const backend = await selectBackend(options.backend);
   const processes = options.processes ?? (backend.name === "wasm" ? availableParallelism() : 1);
   const settings = options.settings(data.train, checkpoint?.settings.accumulate ?? processes);
   checkSettings(settings);
   checkResumable(checkpoint, settings, options);
   const network = buildAttentionUNet(settings.network);
+  if (options.start) writeWeights(network.model, options.start.weights);
   const used = Math.min(processes, settings.accumulate);
   process.stderr.write(
     `${data.train.em.length} slices to train on, ${data.validation.em.length} to validate, ` +
@@ -231,11 +248,12 @@ function outcomeText({ progress: { best, step }, stopped }: TrainingOutcome): st
 
 async function packageOutcome(
   options: TrainOptions,
-  { progress: { best, step }, weights }: TrainingOutcome,
+  outcome: TrainingOutcome,
   settings: TrainingSettings,
   data: TrainingData,
 ): Promise<void> {
   if (!options.package) return;
+  const { best, step } = outcome.progress;
   const selection =
     settings.select === "last" || !best
       ? { criterion: "last step", step }
@@ -243,14 +261,17 @@ async function packageOutcome(
           criterion: `validation ${settings.select === "loss" ? "loss" : "IoU per slice"}`,
           step: best.step,
         };
-  await packageTraining(
-    { ...options.package, command: options.command },
-    weights,
-    settings,
-    data.all,
-    data.voxelSize,
-    options.data.window,
-    selection,
-  );
+  const description = { ...options.package, command: options.command };
+  if (options.start) await options.start.package(description, outcome, settings, selection);
+  else
+    await packageTraining(
+      description,
+      outcome.weights,
+      settings,
+      data.all,
+      data.voxelSize,
+      options.data.window,
+      selection,
+    );
   process.stderr.write(`packaged as ${options.package.folder}\n`);
 }
