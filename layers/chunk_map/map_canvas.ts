@@ -48,6 +48,7 @@ export class MapCanvas extends RefCounted {
   private scale = 1;
   private shift: [number, number] = [0, 0];
   private cursor = -1;
+  private pointed = -1;
   private here: readonly [number, number] | undefined;
   private press: { x: number; y: number; shift: [number, number]; moved: boolean } | undefined;
 
@@ -78,7 +79,7 @@ export class MapCanvas extends RefCounted {
   private listen(): void {
     const map = this.element;
     listen(this, map, "pointermove", (event) => this.onMove(event));
-    listen(this, map, "pointerleave", () => this.handlers.point(-1));
+    listen(this, map, "pointerleave", () => this.point(-1));
     listen(this, map, "pointerdown", (event) => {
       if (event.button !== 0) return;
       map.setPointerCapture(event.pointerId);
@@ -105,10 +106,14 @@ export class MapCanvas extends RefCounted {
 
   /** @param range what the colours go over. */
   setCells(cells: MapCells, range: readonly [number, number]): void {
-    const chunk = this.cursor === -1 ? -1 : this.cells.chunks[this.cursor];
+    const { edges } = this.cells;
+    // By place: which chunk is shown there may be another now.
+    const same = (cell: number) => (cell === -1 ? -1 : cellAt(cells, edges[4 * cell], edges[4 * cell + 1]));
+    this.cursor = same(this.cursor);
+    this.pointed = same(this.pointed);
     this.cells = cells;
     this.range = range;
-    this.cursor = chunk === -1 ? -1 : cells.chunks.indexOf(chunk);
+    this.point(this.pointed);
     if (this.fitted) this.fit();
     else this.show();
   }
@@ -117,6 +122,11 @@ export class MapCanvas extends RefCounted {
   setHere(place: readonly [number, number] | undefined): void {
     this.here = place;
     this.showMarks();
+  }
+
+  private point(cell: number): void {
+    this.pointed = cell;
+    this.handlers.point(cell);
   }
 
   fit(): void {
@@ -157,7 +167,7 @@ export class MapCanvas extends RefCounted {
   private onMove(event: PointerEvent): void {
     const { press } = this;
     if (press === undefined) {
-      this.handlers.point(this.cellUnder(event));
+      this.point(this.cellUnder(event));
       return;
     }
     const [x, y] = [event.clientX - press.x, event.clientY - press.y];
@@ -199,7 +209,7 @@ export class MapCanvas extends RefCounted {
     this.cursor = cell;
     this.bringIntoView(cell);
     this.showMarks();
-    this.handlers.point(cell);
+    this.point(cell);
   }
 
   private bringIntoView(cell: number): void {

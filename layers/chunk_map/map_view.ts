@@ -226,11 +226,11 @@ export class MapView extends RefCounted {
     if (this.wasDisposed || mapped !== this.values?.value) return;
     this.cells = builder.result();
     this.shownReports = reports;
+    // Says what is pointed at, too.
     this.canvas.setCells(this.cells, range);
     setText(this.legendTitle, metric.title);
     setText(this.low, metric.format(range[0]));
     setText(this.high, `≥ ${metric.format(range[1])}`);
-    if (!this.said.textContent?.startsWith("Chunk")) setText(this.said, this.describe(-1));
   }
 
   private describe(cell: number): string {

@@ -55,7 +55,7 @@ export const COLUMN_DISPLAY: Readonly<Record<ObjectColumnId, ColumnDisplay>> = {
   radiusOfGyration: length("Gyration"),
   intensityMean: plain("Intensity", 1),
   intensityDeviation: plain("Int. dev.", 1),
-  sections: plain("Sections", 0),
+  sections: plain("Sect.", 0),
   sectionSolidity: plain("2-D solidity", 3),
   sectionEccentricity: plain("2-D eccen.", 3),
   sectionArea: area("2-D area"),

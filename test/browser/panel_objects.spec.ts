@@ -396,16 +396,7 @@ describe("with 50,000 objects", () => {
       return length >= 50_000 ? length : undefined;
     });
     expect(ids).toBe(await page.evaluate(() => (globalThis as unknown as TestPage).mito.objects.table.size));
-    await page.evaluate(() => {
-      const { viewer } = globalThis as unknown as {
-        viewer: {
-          layerManager: { managedLayers: { layer: { tabs: { value: string } } }[] };
-          selectedLayer: { visible: boolean };
-        };
-      };
-      viewer.layerManager.managedLayers[1].layer.tabs.value = "segments";
-      viewer.selectedLayer.visible = true;
-    });
+    await page.locator(".neuroglancer-tab-label", { hasText: /^Seg/ }).click();
     const query = page.locator(".neuroglancer-segment-list-query");
     await query.fill("volume>0.9000005 sphericity<0.4999");
     const status = page.getByText(/^\d+ match \/\d+ total ids$/).first();
