@@ -2,7 +2,7 @@ import { COLUMN_DISPLAY, formatCell, objectState, stateText } from "../../src/mo
 import type { ObjectOrder, ObjectOrderColumn } from "../../src/morphology/object_query.js";
 import type { ObjectTable } from "../../src/morphology/object_table.js";
 import { OBJECT_COLUMN_IDS, type ObjectColumnId } from "../../src/morphology/object_types.js";
-import type { TableColumn, TableRows } from "./virtual_table.js";
+import type { TableColumn, TableRows } from "./table_rows.js";
 
 /** Columns that can be shown, in this order: the measurements, and what is known of the object. */
 export const SHOWABLE: readonly ObjectOrderColumn[] = ["id", ...OBJECT_COLUMN_IDS, "state"];

@@ -1,54 +1,13 @@
 import { RefCounted } from "neuroglancer/unstable/util/disposable.js";
 import { element, setText } from "../mito_layer/dom.js";
 import { listen } from "./listen.js";
-
-export interface TableColumn {
-  readonly id: string;
-  readonly heading: string;
-  readonly title: string;
-  /** CSS pixels. */
-  readonly width: number;
-  /** Text stands left, numbers right. */
-  readonly text?: boolean;
-}
-
-/** The rows in their order. Everything is asked for rows that are on the screen, whenever they are drawn. */
-export interface TableRows {
-  readonly count: number;
-  /** Tells the row from others through all changes. */
-  key(index: number): number;
-  /** Where the row with this key stands; -1 when it is not there. */
-  indexOf(key: number): number;
-  cell(index: number, column: string): string;
-  /** What is drawn at the row's beginning. */
-  mark(index: number): { readonly color: string; readonly filled: boolean };
-  /** CSS class of the row, "" for none. */
-  className(index: number): string;
-}
-
-export interface TableHandlers {
-  /** The header of a column was clicked. */
-  sort(column: string): void;
-  /** A row was clicked, or Enter pressed on it. */
-  open(key: number): void;
-  /** A row was clicked twice, or Space pressed on it. */
-  toggle(key: number): void;
-  copy(key: number): void;
-}
+import { NO_ROWS, type TableColumn, type TableHandlers, type TableRows } from "./table_rows.js";
 
 /** Height of a row, CSS pixels: positions are products of it, so style.css says the same. */
 const ROW = 22;
 /** Rows beyond the screen on each side, so that a little scrolling shows no gap. */
 const SPARE = 4;
 const MARK_WIDTH = 18;
-const NO_ROWS: TableRows = {
-  count: 0,
-  key: () => Number.NaN,
-  indexOf: () => -1,
-  cell: () => "",
-  mark: () => ({ color: "", filled: false }),
-  className: () => "",
-};
 let tables = 0;
 
 interface RowElements {
