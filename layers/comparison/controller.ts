@@ -1,5 +1,4 @@
 import { throttle } from "lodash-es";
-import { StatusMessage } from "neuroglancer/unstable/status.js";
 import { RefCounted } from "neuroglancer/unstable/util/disposable.js";
 import { NullarySignal } from "neuroglancer/unstable/util/signal.js";
 import type { Viewer } from "neuroglancer/unstable/viewer.js";
@@ -13,7 +12,6 @@ import { type PlacedReference, placeReference, referenceLayers } from "./referen
 
 /** Layers change many times while a state loads; what follows from them is looked at this often, ms. */
 const INTERVAL = 100;
-const MESSAGE_TIME = 10_000;
 
 /**
  * Keeps a comparison in step with its layers: finds the agreement layer and the prediction layers of its models, gives it their thresholds
@@ -103,10 +101,6 @@ export class ComparisonController extends RefCounted {
     this.placed?.dispose();
     this.placed = undefined;
     this.referenceError = undefined;
-  }
-
-  say(text: string): void {
-    StatusMessage.showTemporaryMessage(text, MESSAGE_TIME);
   }
 }
 

@@ -13,7 +13,7 @@ import {
   matchScore,
   mergeMatches,
 } from "../../src/evaluation/matching.js";
-import { type Candidate, type Ranking, rankModels } from "../../src/evaluation/ranking.js";
+import { type Candidate, type Ranking, rankingSteps } from "../../src/evaluation/ranking.js";
 import type { RegionDistribution } from "../../src/morphology/types.js";
 import type { AgreementReport } from "../mito/agreement_protocol.js";
 
@@ -90,13 +90,13 @@ export interface ModelPrior {
 }
 
 /** Chunks that take part in a ranking: resampling more would cost time and say no more. The latest are taken. */
-export const RANKED_CHUNKS = 400;
+export const RANKED_CHUNKS = 200;
 
-/** @returns undefined when a model's package says nothing of its source's morphology. */
+/** @returns the ranking in steps, for `Pump`; undefined when a model's package says nothing of its source's morphology. */
 export function rankingOf(
   reports: readonly AgreementReport[],
   priors: readonly ModelPrior[],
-): Ranking | undefined {
+): Generator<undefined, Ranking> | undefined {
   const parts = comparisonsOf(reports).slice(-RANKED_CHUNKS);
   const candidates: Candidate[] = [];
   for (const [k, { distribution, pixelRatio }] of priors.entries()) {
@@ -107,7 +107,7 @@ export function rankingOf(
       chunks: parts.map(({ histograms }) => histograms[k]),
     });
   }
-  return rankModels(candidates, { agreements: parts.map(({ agreement }) => agreement) });
+  return rankingSteps(candidates, { agreements: parts.map(({ agreement }) => agreement) });
 }
 
 /**

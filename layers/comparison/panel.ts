@@ -1,6 +1,7 @@
 import { throttle } from "lodash-es";
 import { SidePanel } from "neuroglancer/unstable/ui/side_panel.js";
 import type { Viewer } from "neuroglancer/unstable/viewer.js";
+import type { Ranking } from "../../src/evaluation/ranking.js";
 import type { AgreementState } from "../mito/agreement.js";
 import type { AgreementReport } from "../mito/agreement_protocol.js";
 import { element, setText } from "../mito_layer/dom.js";
@@ -12,12 +13,16 @@ import { SCOPES } from "./comparison_state.js";
 import type { ComparisonController } from "./controller.js";
 import { namesOf } from "./controller.js";
 import { comparisonFigures, type ModelPrior, rankingOf } from "./figures.js";
+import { Pump } from "./pump.js";
 import { RankingView } from "./ranking_view.js";
 import { SettingsView } from "./settings_view.js";
 import "./style.css";
 
 /** Figures change with each chunk; a person reads more slowly, and a ranking resamples (ms). */
 const REFRESH_INTERVAL = 700;
+
+const NO_PRIOR =
+  "The models cannot be ranked: a package among them says nothing of the morphology of its source.";
 
 const SCOPE_LABELS: Record<Scope, string> = {
   chunk: "The chunk in the middle",
@@ -35,6 +40,9 @@ export class ComparisonPanel extends SidePanel {
   private readonly agreementView = new AgreementView();
   private readonly end: HTMLButtonElement;
   private readonly refresh = throttle(() => this.update(), REFRESH_INTERVAL);
+  private readonly pump = new Pump<Ranking>();
+  /** Reports of which the ranking is shown, or under way. */
+  private ranked: readonly AgreementReport[] = [];
   private bound: AgreementState | undefined;
   private unbind: (() => void) | undefined;
 
@@ -84,6 +92,7 @@ export class ComparisonPanel extends SidePanel {
     );
     this.registerDisposer(() => this.refresh.cancel());
     this.registerDisposer(() => this.unbind?.());
+    this.registerDisposer(() => this.pump.stop());
     this.registerDisposer(controller.changed.add(this.refresh));
     this.registerDisposer(
       viewer.position.changed.add(() => {
@@ -97,6 +106,7 @@ export class ComparisonPanel extends SidePanel {
     if (agreement === this.bound) return;
     this.unbind?.();
     this.bound = agreement;
+    this.ranked = [];
     this.unbind = agreement?.changed.add(this.refresh);
   }
 
@@ -143,14 +153,21 @@ export class ComparisonPanel extends SidePanel {
     this.ranking.element.hidden = figures === undefined;
     this.agreementView.element.hidden = figures === undefined;
     if (figures === undefined) return;
+    this.rank(agreement, reports);
+    this.agreementView.update(figures, namesOf(agreement));
+  }
+
+  /** Ranks anew when there is something new; what was ranked before is shown until then. */
+  private rank(agreement: AgreementState, reports: readonly AgreementReport[]): void {
+    const { ranked } = this;
+    if (ranked.length === reports.length && reports.every((report, i) => report === ranked[i])) return;
+    this.ranked = reports;
     const names = namesOf(agreement);
-    this.ranking.update(
-      rankingOf(reports, priorsOf(agreement)),
-      names,
-      figures.agreement.foreground,
-      "The models cannot be ranked: a package among them says nothing of the morphology of its source.",
-    );
-    this.agreementView.update(figures, names);
+    const foreground = comparisonFigures(reports)?.agreement.foreground ?? [];
+    const show = (ranking: Ranking | undefined) => this.ranking.update(ranking, names, foreground, NO_PRIOR);
+    const steps = rankingOf(reports, priorsOf(agreement));
+    if (steps === undefined) show(undefined);
+    else this.pump.run(steps, show);
   }
 
   private reports(agreement: AgreementState): AgreementReport[] {

@@ -76,6 +76,18 @@ interface Scores {
  * @throws RangeError when there are other numbers of chunks, or no candidate.
  */
 export function rankModels(candidates: readonly Candidate[], options: RankingOptions = {}): Ranking {
+  const steps = rankingSteps(candidates, options);
+  while (true) {
+    const { done, value } = steps.next();
+    if (done) return value;
+  }
+}
+
+/** `rankModels` in steps of about a millisecond, for a thread that must answer in between. @throws as it. */
+export function* rankingSteps(
+  candidates: readonly Candidate[],
+  options: RankingOptions = {},
+): Generator<undefined, Ranking> {
   const [first] = candidates;
   if (first === undefined) throw new RangeError("no model to rank");
   const chunks = first.chunks.length;
@@ -86,11 +98,13 @@ export function rankModels(candidates: readonly Candidate[], options: RankingOpt
   const order = candidates.map((_, model) => model).sort((a, b) => whole.score[a] - whole.score[b] || a - b);
   const resamplings = chunks < LEAST_CHUNKS ? 0 : (options.resamplings ?? RESAMPLINGS);
   const random = new Random(options.seed ?? 1);
-  const drawn = Array.from({ length: resamplings }, () => {
+  const drawn: number[][] = [];
+  while (drawn.length < resamplings) {
+    yield;
     const times = new Uint32Array(chunks);
     for (let i = 0; i < chunks; i++) times[random.integer(chunks)]++;
-    return scores(times).score;
-  });
+    drawn.push(scores(times).score);
+  }
   const best = new Float64Array(candidates.length);
   for (const sample of drawn) {
     const least = Math.min(...sample);

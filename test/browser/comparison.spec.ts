@@ -93,6 +93,9 @@ const compared = () => {
   return agreement !== undefined && agreement.wanted > 0 && agreement.all().length === agreement.wanted;
 };
 
+/** What the panel says of which model looks right. */
+const words = (of: Page) => of.locator(".comparison-words").textContent();
+
 /** The counts of each chunk, typed arrays as lists. */
 function reports(of = page): Promise<AgreementReport[]> {
   return of.evaluate(() => {
@@ -222,9 +225,7 @@ describe("a comparison of models", () => {
       expect(box.y + box.height).toBeLessThanOrEqual(720);
       expect(box.height).toBeGreaterThan(250);
     }
-    expect(await panel.locator(".comparison-words").textContent()).toMatch(
-      /real mitochondria here.* of 100 resamplings/,
-    );
+    await expect.poll(() => words(page)).toMatch(/real mitochondria here.* of 100 resamplings/);
   }, 300_000);
 
   it("counts what a computation in Node counts", async () => {
@@ -343,9 +344,7 @@ describe("a comparison of models", () => {
       expect(after.layers).toEqual(before.layers);
       expect(after.layout).toEqual(before.layout);
       expect(after.comparisonPanel).toEqual(before.comparisonPanel);
-      expect(await other.locator(".comparison-words").textContent()).toBe(
-        await page.locator(".comparison-words").textContent(),
-      );
+      await expect.poll(() => words(other)).toBe(await words(page));
     } finally {
       await other.context().close();
     }

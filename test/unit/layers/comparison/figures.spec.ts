@@ -2,7 +2,9 @@ import { describe, expect, it } from "vitest";
 import { alignAxes } from "../../../../layers/comparison/align.js";
 import { ALL_COLOUR, agreementShader, modelColour } from "../../../../layers/comparison/colours.js";
 import { comparisonFigures, rankingOf, shortNames } from "../../../../layers/comparison/figures.js";
+import { Pump } from "../../../../layers/comparison/pump.js";
 import { compareChunk, pairsOf } from "../../../../src/evaluation/compare_chunk.js";
+import type { Ranking } from "../../../../src/evaluation/ranking.js";
 import { measureDistribution } from "../../../../src/morphology/distribution.js";
 import type { Box } from "../../../../src/volume/types.js";
 
@@ -62,11 +64,14 @@ describe("figures of a comparison", () => {
     expect(comparisonFigures([])).toBeUndefined();
   });
 
-  it("ranks only what all packages say enough of", () => {
+  it("ranks only what all packages say enough of, and lets others have their turn", async () => {
     const reports = [{ key: "0,0,0", box, comparison: compare() }];
     const distribution = measureDistribution([block(2, 12, 2, 12).subarray(0, 480)], 24, 20);
     const prior = { distribution, pixelRatio: 1 };
-    expect(rankingOf(reports, [prior, prior, prior])?.models[0].model).toBe(0);
+    const ranking = await new Promise<Ranking>((resolve) =>
+      new Pump<Ranking>().run(rankingOf(reports, [prior, prior, prior])!, resolve),
+    );
+    expect(ranking.models[0].model).toBe(0);
     expect(rankingOf(reports, [prior, prior, { distribution: null, pixelRatio: 1 }])).toBeUndefined();
   });
 
