@@ -71,6 +71,7 @@ class ExportDialog {
     const { state } = this.run;
     const fresh = this.shown !== state.kind;
     this.shown = state.kind;
+    this.dialog.dataset.state = state.kind;
     if (state.kind === "running") this.showRunning(state, fresh);
     else if (!fresh) return;
     else if (state.kind === "done") this.showDone(state.result);
