@@ -156,8 +156,7 @@ export class EditedObjects implements EditOverlay {
 
   private became(changed: ReadonlySet<number>, single: boolean): Float64Array {
     const pairs: number[] = [];
-    const isNow = (id: number) =>
-      id >= FIRST_MADE_ID ? this.isObject(id) === true : this.corrections.shownAs(id) === id;
+    const isNow = (id: number) => this.isObject(id) ?? true;
     const come = single ? [...changed].filter(isNow) : [];
     for (const id of changed) {
       if (isNow(id)) continue;
@@ -296,13 +295,11 @@ export class EditedObjects implements EditOverlay {
   }
 
   isObject(id: number): boolean | undefined {
-    if (id >= FIRST_MADE_ID)
-      return (
-        (this.corrections.has(id) && !this.corrections.get(id).deleted) ||
-        this.tried.some((drawn) => drawn.id === id)
-      );
-    if (this.corrections.shownAs(id) !== id) return false;
-    return this.corrections.has(id) ? true : undefined;
+    // Of a split, one part keeps the id of the predicted object.
+    if (this.corrections.has(id)) return !this.corrections.get(id).deleted;
+    if (this.tried.some((drawn) => drawn.id === id)) return true;
+    if (id >= FIRST_MADE_ID) return false;
+    return this.corrections.shownAs(id) === id ? undefined : false;
   }
 
   piecesOf(id: number): PlacedRuns[] | undefined {

@@ -41,13 +41,15 @@ export interface ToolbarActions {
   openStartPage(): void;
   /** Asks for models to compare, or shows the comparison that is open. */
   compare(): void;
+  /** Shows or hides the panel for corrections. */
+  readonly proofreading: { toggle(): void };
 }
 
 /** Puts our buttons at the left of Neuroglancer's top row and binds our keys. */
 export function addToolbar(
   viewer: Viewer,
   panel: MorphologyPanelState,
-  { openStartPage, compare }: ToolbarActions,
+  { openStartPage, compare, proofreading }: ToolbarActions,
 ): void {
   bindKeys(viewer, panel, openStartPage);
   const morphology = element(
@@ -91,6 +93,15 @@ export function addToolbar(
       "Compare…",
     ),
     morphology,
+    element(
+      "button",
+      {
+        type: "button",
+        title: "Correct the predicted objects: merge, split, accept, reject, undo (Alt+p)",
+        onclick: () => proofreading.toggle(),
+      },
+      "Proofread",
+    ),
     element(
       "button",
       {

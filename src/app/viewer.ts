@@ -18,6 +18,7 @@ import "../../layers/phantom_kvstore.js";
 import { addComparison } from "../../layers/comparison/register.js";
 import { addMorphologyPanel } from "../../layers/morphology_panel/panel.js";
 import { MorphologyPanelState } from "../../layers/morphology_panel/panel_state.js";
+import { addProofreading } from "../../layers/proofreading/panel.js";
 import { makeDataContext } from "./data_context.js";
 import { SourceErrorMessages } from "./error_messages.js";
 import { addToolbar } from "./toolbar.js";
@@ -36,7 +37,8 @@ export function startViewer(target: HTMLElement, openStartPage: () => void): Vie
   const morphology = new MorphologyPanelState();
   addMorphologyPanel(viewer, morphology);
   const compare = addComparison(viewer);
-  addToolbar(viewer, morphology, { openStartPage, compare });
+  const proofreading = addProofreading(viewer);
+  addToolbar(viewer, morphology, { openStartPage, compare, proofreading });
   viewer.registerDisposer(new SourceErrorMessages(viewer));
   bindState(viewer);
   viewer.registerDisposer(bindTitle(viewer.title));
