@@ -179,7 +179,7 @@ describe("whole objects in Chromium", () => {
 
   it("have the same ids where there is room for a few chunks only", async () => {
     const page = await open({ position: [130, 100, 10], zoom: 0.1 });
-    await limitMemory(page, 60_000);
+    await limitMemory(page, 10_000);
     const read = (seed: number) => volumeIds(page, SIZE, CHUNK, shuffledPositions(SIZE, CHUNK, seed));
     await read(4);
     const before = await settled(page);
