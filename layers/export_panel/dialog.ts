@@ -15,6 +15,7 @@ const KEPT_MS = 60_000;
 /** The File System Access API, which TypeScript's DOM library leaves out. */
 type DirectoryPicker = (options: { id?: string; mode?: "readwrite" }) => Promise<FileSystemDirectoryHandle>;
 
+/** Of an error. */
 const message = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
 /** Asks what of a prediction layer is exported, does it, and says how it went. One dialog; closing it ends the export. */
@@ -24,13 +25,18 @@ class ExportDialog {
     "aria-labelledby": "export-title",
   });
   private readonly run = new ExportRun();
-  private readonly layerSelect = element("select", { id: "export-layer", onchange: () => this.showForm() });
+  private readonly layerSelect = element("select", {
+    id: "export-layer",
+    onchange: () => this.showForm(false),
+  });
   private readonly body = element("div");
   private readonly problem = element("p", { class: "mito-export-problem", role: "alert" });
   private readonly doing = element("p", { role: "status" });
   private readonly progress = element("progress", { max: 1, "aria-label": "Export" });
   private readonly buttons = element("div", { class: "chondria-buttons" });
   private form: ExportForm | undefined;
+  /** Of what is being exported. */
+  private name = "";
   private shown: ExportState["kind"] | undefined;
 
   constructor(
@@ -75,11 +81,12 @@ class ExportDialog {
     if (state.kind === "running") this.showRunning(state, fresh);
     else if (!fresh) return;
     else if (state.kind === "done") this.showDone(state.result);
-    else this.showForm();
+    else this.showForm(state.kind === "failed");
     setText(this.problem, state.kind === "failed" ? failureText(state) : "");
   }
 
-  private showForm(): void {
+  /** @param again with what was chosen before. */
+  private showForm(again: boolean): void {
     setText(this.problem, "");
     const { layer } = this;
     const close = this.button("Close", "Back to the viewer", () => this.dialog.close());
@@ -92,12 +99,16 @@ class ExportDialog {
       this.buttons.replaceChildren(close);
       return;
     }
-    this.form = new ExportForm(layer, this.panel.objectFilter.value);
+    if (!again || this.form === undefined) this.form = new ExportForm(layer, this.panel.objectFilter.value);
     this.body.replaceChildren(...this.layerRow(), this.form.element);
-    this.buttons.replaceChildren(
-      close,
-      this.button("Export", "Everything is made in this page; nothing is uploaded", () => void this.start()),
+    const exporting = this.button(
+      "Export",
+      "Everything is made in this page; nothing is uploaded",
+      () => void this.start(),
     );
+    exporting.classList.add("mito-export-main");
+    this.buttons.replaceChildren(close, exporting);
+    exporting.focus();
   }
 
   private layerRow(): HTMLElement[] {
@@ -118,9 +129,10 @@ class ExportDialog {
     try {
       const request = makeRequest(layer!, form!.choice);
       const target = form!.toFolder ? await pickFolder() : ({ kind: "download" } as const);
+      this.name = request.name;
       if (target !== undefined) this.run.start(layer!.mito.value!, request, target);
     } catch (error) {
-      setText(this.problem, `${message(error)}.`);
+      setText(this.problem, sentence(message(error)));
     }
   }
 
@@ -139,7 +151,7 @@ class ExportDialog {
   }
 
   private showDone({ items, bytes, notes, file, fileName }: ExportResult): void {
-    const where = file === undefined ? "Written into the folder" : `Downloaded as ${fileName}`;
+    const where = file === undefined ? `Written into the folder “${this.name}”` : `Downloaded as ${fileName}`;
     this.body.replaceChildren(
       element("p", { role: "status" }, `${where}: ${formatBytes(bytes)}.`),
       element("ul", {}, ...items.map((item) => element("li", {}, item))),
@@ -158,6 +170,8 @@ class ExportDialog {
     return element("button", { type: "button", title, onclick }, text);
   }
 }
+
+const sentence = (text: string) => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
 
 function failureText({ message, end }: ExportState & { kind: "failed" }): string {
   if (end === "cancelled") return "Cancelled. Nothing was kept.";

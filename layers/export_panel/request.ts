@@ -106,9 +106,9 @@ export function makeRequest(layer: MitoUserLayer, choice: ExportChoice): ExportR
   return { name: choice.name, parts, voxelSize: mito.voxelSize, about };
 }
 
-/** "mito-20261122-2331". */
+/** "mito-20261122-233105". */
 export function defaultName(layer: MitoUserLayer, now = new Date()): string {
   const words = layer.managedLayer.name.replace(/[^A-Za-z0-9_]+/g, "-").replace(/^-+|-+$/g, "");
-  const stamp = now.toISOString().replace(/[-:]/g, "").replace("T", "-").slice(0, 13);
+  const stamp = now.toISOString().replace(/[-:]/g, "").replace("T", "-").slice(0, 15);
   return `${(words || "mito").slice(0, 40)}-${stamp}`;
 }
