@@ -157,14 +157,17 @@ function tellBest(best: SimulationRun | undefined, runs: readonly SimulationRun[
     `best order: ${best.order}: ${best.curve.length} operations (${list.join(", ")}), ${clicks} clicks; ` +
       `${((best.curve.length - verdicts) / objects).toFixed(2)} corrections and ${(clicks / objects).toFixed(1)} clicks a true object\n`,
   );
-  process.stdout.write("operations to reach an F1 of             0.50   0.80   0.95   goal\n");
+  process.stdout.write("operations to   IoU 0.50   IoU 0.70    F1 0.50    F1 0.80    F1 0.95       goal\n");
   for (const { order, curve, reached } of runs) {
-    const needed = [0.5, 0.8, 0.95].map((f1) => {
-      const at = curve.findIndex((point) => point.f1 >= f1);
-      return (at < 0 ? "-" : String(at + 1)).padStart(7);
-    });
-    process.stdout.write(
-      `  ${order.padEnd(35)}${needed.join("")}${(reached ? String(curve.length) : "-").padStart(7)}\n`,
-    );
+    const first = (enough: (quality: Quality) => boolean) => {
+      const at = curve.findIndex(enough);
+      return at < 0 ? "-" : String(at + 1);
+    };
+    const needed = [
+      ...[0.5, 0.7].map((least) => first(({ iou }) => iou >= least)),
+      ...[0.5, 0.8, 0.95].map((least) => first(({ f1 }) => f1 >= least)),
+      reached ? String(curve.length) : "-",
+    ];
+    process.stdout.write(`  ${order.padEnd(11)}${needed.map((text) => text.padStart(11)).join("")}\n`);
   }
 }
