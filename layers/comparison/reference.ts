@@ -102,7 +102,7 @@ function chooseScale(
   const { dims, scale, offset } = aligned;
   return {
     reference: { name, source, dims: dims as Vec3, scale: scale as Vec3, offset: offset as Vec3 },
-    key: JSON.stringify([name, source.key, aligned]),
+    key: JSON.stringify([name, source.rpcId, aligned]),
     dispose: () => source.dispose(),
   };
 }
