@@ -303,7 +303,7 @@ export const selfTraining: Strategy = {
     "A student learns from the labelled source, if there is one, and from what its own running mean sees in the target, in random styles.",
   needs: ["source-model", "target-images"],
   stages: ["train"],
-  defaults: (protocol, sizes) => 
+  defaults: (protocol, sizes) =>
     defaults("self-training", protocol, sizes, { ...OPTIONS }, { steps: 1000, learningRate: 5e-4 }),
   start: async (input) => new SelfTraining("self-training", input),
 };

@@ -5,7 +5,7 @@ import { formatRegion, parseRegion } from "../volume/region.js";
 import type { Box } from "../volume/types.js";
 import type { DataSet } from "./datasets.js";
 import { type DataSetContext, openDataSet } from "./datasets_node.js";
-import { ExperimentError } from "./experiment_file.js";
+import { type Experiment, ExperimentError } from "./experiment_file.js";
 import { dataSizes, loadImages, loadSource, type Source } from "./load.js";
 import { writeGrey } from "./predictions_node.js";
 import { TargetScorer } from "./score.js";
@@ -33,7 +33,7 @@ export interface Pair {
  */
 export async function loadPair(
   pair: { readonly source: string; readonly target: string },
-  context: DataSetContext,
+  context: DataSetContext & { readonly experiment: Experiment },
   signal?: AbortSignal,
 ): Promise<Pair> {
   const { experiment, file } = context;
