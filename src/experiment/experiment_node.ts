@@ -5,10 +5,10 @@ import { STRATEGIES } from "../adaptation/registry.js";
 import type { SourceModel, Strategy, StrategyId, StrategySettings } from "../adaptation/types.js";
 import type { BackendName } from "../inference/types.js";
 import { type SelectedBackend, selectBackend } from "../kernels/backend_node.js";
-import { besideFile, type DataSetContext } from "./datasets_node.js";
+import { besideFile } from "./datasets_node.js";
 import { type Experiment, ExperimentError, parseExperiment } from "./experiment_file.js";
 import { packageRun } from "./package_run_node.js";
-import { loadPair, type Pair, writePictures } from "./pair_node.js";
+import { loadPair, type Pair, type PairContext, writePictures } from "./pair_node.js";
 import { type PlannedRun, planRuns, startsFromModel } from "./plan.js";
 import {
   type ExperimentResult,
@@ -112,7 +112,7 @@ class Runner {
 
   constructor(
     private readonly context: RunContext,
-    private readonly data: DataSetContext,
+    private readonly data: PairContext,
     private readonly runs: readonly PlannedRun[],
     private readonly yaml: string,
   ) {}

@@ -27,13 +27,16 @@ export interface Pair {
   readonly sizes: ReturnType<typeof dataSizes>;
 }
 
+/** Where data sets are, and what the experiment asks of them. */
+export type PairContext = DataSetContext & { readonly experiment: Experiment };
+
 /**
  * Reads the data of a pair.
  * @throws ExperimentError, VolumeError naming what is wrong with it.
  */
 export async function loadPair(
   pair: { readonly source: string; readonly target: string },
-  context: DataSetContext & { readonly experiment: Experiment },
+  context: PairContext,
   signal?: AbortSignal,
 ): Promise<Pair> {
   const { experiment, file } = context;
