@@ -88,7 +88,7 @@ describe.skipIf(!there)("whole objects of Lucchi++ in Chromium", () => {
     );
     await exposeMito(page);
     // Room for a few chunks only: the others are dropped, and made again.
-    await limitMemory(page, 200_000);
+    await limitMemory(page, 30_000);
     const read = (seed: number) => volumeIds(page, SIZE, CHUNK, shuffledPositions(SIZE, CHUNK, seed));
     await read(1);
     const first = await settled(page, 240_000);
