@@ -21,6 +21,10 @@ export interface EditOverlay {
   paint(box: Box, ids: BigUint64Array, preview: boolean): void;
   /** Whether an id is an object's; undefined when the edits have nothing to do with it. */
   isObject(id: number): boolean | undefined;
+  /** Stands for the voxels of an object that edits gave others, another object when they change; undefined of others. */
+  shape(id: number): object | undefined;
+  /** Predicted objects that are part of such an object as they are. */
+  partsOf(id: number): readonly number[];
   /** Voxels of an object that edits changed; undefined of others. */
   piecesOf(id: number): PlacedRuns[] | undefined;
 }

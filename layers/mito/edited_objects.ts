@@ -302,6 +302,19 @@ export class EditedObjects implements EditOverlay {
     return this.corrections.shownAs(id) === id ? undefined : false;
   }
 
+  shape(id: number): object | undefined {
+    if (!this.corrections.has(id)) return undefined;
+    const { atoms, deleted } = this.corrections.get(id);
+    const asPredicted = atoms.length === 1 && atoms[0].voxels === undefined;
+    return deleted || asPredicted ? undefined : atoms;
+  }
+
+  partsOf(id: number): readonly number[] {
+    return this.corrections
+      .get(id)
+      .atoms.flatMap(({ id: part, voxels }) => (voxels === undefined ? [part] : []));
+  }
+
   piecesOf(id: number): PlacedRuns[] | undefined {
     if (!this.corrections.has(id)) return undefined;
     return this.quietly(() => toPlaced(this.corrections.voxelsOf(this.corrections.get(id))));

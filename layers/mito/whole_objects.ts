@@ -10,6 +10,7 @@ import type { Box, Vec3 } from "../../src/volume/types.js";
 import { keepLabels } from "../../workers/keep_labels.js";
 import { ChunkIds, type Mapping } from "./chunk_ids.js";
 import type { EditOverlay } from "./edit_overlay.js";
+import { EditedRows, withoutEdited } from "./edited_rows.js";
 import { followed, Heirs } from "./heirs.js";
 import { ObjectRowsMaker } from "./object_rows.js";
 import type { ObjectIds } from "./protocol.js";
@@ -59,6 +60,7 @@ export class WholeObjects {
   readonly chunkIds: ChunkIds;
   private graph: ObjectGraph;
   private readonly rows: ObjectRowsMaker;
+  private readonly editedRows: EditedRows;
   private readonly heirs = new Heirs();
   /** Grows each time a chunk is labelled otherwise. */
   private readonly versions = new Map<string, number>();
@@ -89,6 +91,13 @@ export class WholeObjects {
           ? undefined
           : host.write(key, runs, ids);
       },
+    });
+    this.editedRows = new EditedRows({
+      shape: (id) => this.overlay?.shape(id),
+      pieces: (id) => this.piecesOf(id),
+      state: (id) => this.stateOf(id),
+      measure: (id, pieces, signal) => host.measure(id, pieces, signal),
+      send: (rows) => host.sendRows(rows),
     });
     this.rows = new ObjectRowsMaker({
       frame: host.frame,
@@ -191,6 +200,31 @@ export class WholeObjects {
     for (const key of list) this.touched.add(key);
     this.host.changed(ids);
     this.idsSoon();
+    const none: number[] = [];
+    for (const id of ids) {
+      this.editedRows.change(id);
+      const own = this.overlay?.isObject(id);
+      if (own === false) none.push(id);
+      // As predicted again, or with another verdict only: its row is that of the predictions.
+      else if (this.overlay?.shape(id) === undefined) this.rows.change([id], []);
+    }
+    if (none.length > 0)
+      this.host.sendRows({
+        ids: new Float64Array(0),
+        values: new Float64Array(0),
+        flags: new Uint8Array(0),
+        gone: Float64Array.from(none),
+      });
+  }
+
+  /** Of an object that edits gave other voxels: whether parts of it may still come, and whether it touches the volume's border. */
+  private stateOf(id: number): { partial: boolean; border: boolean } {
+    const parts = this.overlay?.partsOf(id) ?? [];
+    const states = parts.map((part) => this.graph.state(part));
+    return {
+      partial: states.some((state) => state?.partial ?? false),
+      border: states.some((state) => state?.border ?? false),
+    };
   }
 
   /** Has the labels of chunks that were dropped made anew. @returns false when those of one cannot be had. */
@@ -242,6 +276,7 @@ export class WholeObjects {
     clearTimeout(this.rowsTimer);
     this.chunkIds.dispose();
     this.rows.dispose();
+    this.editedRows.dispose();
   }
 
   private newGraph(connectivity: Connectivity): ObjectGraph {
@@ -301,9 +336,22 @@ export class WholeObjects {
         this.rowsTimer = undefined;
         this.lastRows = performance.now();
         const rows = this.rows.take();
-        if (rows !== undefined) this.host.sendRows(rows);
+        if (rows !== undefined) this.sendRows(rows);
       },
       Math.max(SOON, this.lastRows + ROWS_INTERVAL - performance.now()),
+    );
+  }
+
+  private sendRows(rows: ObjectRows): void {
+    const { overlay } = this;
+    this.host.sendRows(
+      overlay === undefined
+        ? rows
+        : withoutEdited(
+            rows,
+            (id) => overlay.isObject(id),
+            (id) => overlay.shape(id) !== undefined,
+          ),
     );
   }
 

@@ -279,6 +279,8 @@ describe("WholeObjects", () => {
       drawnVersion: () => 0,
       paint: () => {},
       isObject: (own) => (own === id ? false : undefined),
+      shape: () => undefined,
+      partsOf: () => [],
       piecesOf: (own) => (own === 77 ? pieces : undefined),
     };
     viewer.objects.edited();

@@ -4,6 +4,7 @@ import type { EditedObject } from "../../../../layers/mito/edits_protocol.js";
 import { EditsView } from "../../../../layers/mito/edits_view.js";
 import { paintIds } from "../../../../layers/mito/segment_ids.js";
 import { WholeObjects } from "../../../../layers/mito/whole_objects.js";
+import { ObjectTable } from "../../../../src/morphology/object_table.js";
 import { correctedLabels } from "../../../../src/proofreading/corrected_labels.js";
 import { EditLog } from "../../../../src/proofreading/log.js";
 import { Replay } from "../../../../src/proofreading/replay.js";
@@ -12,7 +13,7 @@ import { ChunkGrid } from "../../../../src/segmentation/chunk_grid.js";
 import type { LabelSettings } from "../../../../src/segmentation/types.js";
 import { boxSize, boxVolume } from "../../../../src/volume/box.js";
 import type { Box, Vec3 } from "../../../../src/volume/types.js";
-import { analyse } from "../../../../workers/analyse.js";
+import { analyse, createAnalysis } from "../../../../workers/analyse.js";
 import { copyBox, differences, shuffledPositions } from "../../../support/objects_page.js";
 
 const SIZE: Vec3 = [48, 40, 12];
@@ -45,6 +46,7 @@ function balls(): Uint8Array {
   return out;
 }
 
+const frame = { voxelSize: [10, 10, 15] as Vec3, sliceAxis: 2 as const };
 const author = { author: "ana", model: "m", volume: VOLUME, settings };
 
 class Screen {
@@ -54,8 +56,10 @@ class Screen {
   readonly view: EditsView;
   readonly edits: EditedObjects;
   readonly log = new EditLog();
+  readonly table = new ObjectTable();
   settings: LabelSettings = settings;
   private readonly probability = balls();
+  private readonly analysis = createAnalysis((result) => result);
   private time = 1000;
 
   constructor() {
@@ -63,7 +67,7 @@ class Screen {
       {
         chunkSize: CHUNK,
         bounds: BOUNDS,
-        frame: { voxelSize: [10, 10, 15], sliceAxis: 2 },
+        frame,
         finished: () => [...this.chunks.keys()],
         visible: () => new Set(this.chunks.keys()),
         isComing: () => false,
@@ -74,13 +78,11 @@ class Screen {
           };
         },
         labelAgain: async (key) => this.label(key).runs,
-        measure: async () => {
-          throw new Error("not measured here");
-        },
+        measure: async (id, pieces) => this.analysis.measure(`${id}`, { pieces, frame }),
         touched: () => {},
         changed: (ids) => this.edits?.predictionsChanged(ids),
         sendIds: () => {},
-        sendRows: () => {},
+        sendRows: (rows) => this.table.apply(rows),
       },
       settings,
     );
@@ -178,6 +180,17 @@ describe("EditedObjects", () => {
     for (const key of keys(seed)) screen.arrive(key);
     await settle();
   };
+  /** The table has the objects that are shown, with their sizes. */
+  const sameTable = async () => {
+    await settle();
+    const { table } = screen;
+    const rows = Array.from({ length: table.size }, (_, row) => [table.id(row), table.value(row, "voxels")]);
+    const voxels = new Map<number, number>();
+    for (const id of screen.ids()) if (id !== 0) voxels.set(id, (voxels.get(id) ?? 0) + 1);
+    const order = (entries: Iterable<readonly number[]>) => [...entries].sort(([a], [b]) => a - b);
+    expect(order(rows)).toEqual(order(voxels));
+    for (let row = 0; row < table.size; row++) expect(table.value(row, "surfaceArea")).toBeGreaterThan(0);
+  };
   const same = async () =>
     expect(differences(screen.ids(), await screen.wanted())).toEqual({ count: 0, first: [] });
 
@@ -201,6 +214,7 @@ describe("EditedObjects", () => {
       done.push(await screen.do(action));
       expect(screen.reports.at(-1)?.conflicts).toEqual([]);
       await same();
+      await sameTable();
     }
     expect(screen.at(A)).toBe(screen.at(D));
     expect(screen.at(B)).not.toBe(screen.at(C));
@@ -211,6 +225,7 @@ describe("EditedObjects", () => {
       expect(differences(screen.ids(), states.pop()!).count).toBe(0);
     }
     expect(differences(screen.ids(), start).count).toBe(0);
+    await sameTable();
     for (const { id } of done) await screen.do({ kind: "redo", target: id });
     expect(differences(screen.ids(), end).count).toBe(0);
     await same();
