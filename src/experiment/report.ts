@@ -112,10 +112,12 @@ function headline(pair: PairRuns): string {
     baseline ? item("Without adaptation, last snapshot", baseline) : "",
     solid ? item(`Best strategy, its snapshot chosen by ${criterionWord(SHOWN)}`, solid) : "",
     ...jointChoices(pair).map(({ criterion, value, titles }) =>
-      item(`Strategy and snapshot both chosen by ${criterionWord(criterion)}, no label looked at`, {
-        title: titles.join(", "),
-        mean: value.mean,
-      }),
+      item(
+        criterion === "last"
+          ? "Last snapshot of the strategy whose last snapshot is nearest by distribution, no label looked at"
+          : `Strategy and snapshot both chosen by ${criterionWord(criterion)}, no label looked at`,
+        { title: titles.join(", "), mean: value.mean },
+      ),
     ),
     item("Best strategy and criterion, in hindsight", {
       ...best,

@@ -155,9 +155,9 @@ criterion's, over all runs. 0 would be as good as looking at the labels.</figcap
 <th scope="col" class="num">the oracle's own choice</th></tr></thead><tbody>${rows.join("\n")}</tbody></table></div></figure>`;
 }
 
-/** What a criterion reaches that chooses among the snapshots of all strategies of a pair. */
+/** What a criterion reaches that chooses among the snapshots of all strategies of a pair; "last": among their last ones, by distribution. */
 export interface JointChoice {
-  readonly criterion: "solidity" | "ara" | "distribution";
+  readonly criterion: "solidity" | "ara" | "distribution" | "last";
   /** Over the seeds. */
   readonly value: Statistic;
   /** Strategies that it took, each once. */
@@ -178,8 +178,9 @@ export function jointChoices({ strategies }: PairRuns): JointChoice[] {
       picks.ara && Math.abs(scored[picks.ara.index].ara - priors.ara),
     distribution: ({ scored, picks }: RunResult) =>
       picks.distribution && scored[picks.distribution.index].distribution,
+    last: ({ scored, picks }: RunResult) => picks.last && scored[picks.last.index].distribution,
   };
-  return (["solidity", "ara", "distribution"] as const).flatMap((criterion) => {
+  return (["solidity", "ara", "distribution", "last"] as const).flatMap((criterion) => {
     const titles = new Set<string>();
     const values = seeds.flatMap((seed) => {
       const candidates = strategies.flatMap(({ title, runs }) =>
@@ -191,7 +192,8 @@ export function jointChoices({ strategies }: PairRuns): JointChoice[] {
             return typeof away === "number" && typeof iou === "number" ? [{ title, away, iou }] : [];
           }),
       );
-      if (candidates.length === 0) return [];
+      // Where a seed was given to one strategy only, there is no choice.
+      if (candidates.length < 2) return [];
       const least = candidates.reduce((a, b) => (b.away < a.away ? b : a));
       titles.add(least.title);
       return [least.iou];
