@@ -63,7 +63,7 @@ export function register(edits: Command): void {
   )
     .option("--labels-dataset <path>", "data set inside of an HDF5 file or a Zarr group")
     .option("--second <id>", "another model, for the order by disagreement")
-    .option("--out <file>", "write the log of the order that needed the fewest operations")
+    .option("--out <file>", "write the log of the metric that needed the fewest operations")
     .option(
       "--order <metrics>",
       `what places are ordered by, several one after the other: ${QUEUE_METRICS.join(", ")}, random`,
@@ -115,8 +115,12 @@ async function run(flags: SimulateFlags): Promise<void> {
       signal,
       onRun: tell,
     });
+    // Random ones are what the metrics are measured against.
     const [best] = [...runs].sort(
-      (a, b) => Number(b.reached) - Number(a.reached) || a.curve.length - b.curve.length,
+      (a, b) =>
+        Number(a.order === "random") - Number(b.order === "random") ||
+        Number(b.reached) - Number(a.reached) ||
+        a.curve.length - b.curve.length,
     );
     tellBest(best, runs, truth.count);
     if (flags.out !== undefined && best !== undefined) {
