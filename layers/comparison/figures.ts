@@ -97,7 +97,9 @@ export function rankingOf(
   reports: readonly AgreementReport[],
   priors: readonly ModelPrior[],
 ): Generator<undefined, Ranking> | undefined {
-  const parts = comparisonsOf(reports).slice(-RANKED_CHUNKS);
+  // In one order, whatever the order in which chunks arrived: the same chunks give the same resamplings.
+  const latest = reports.filter(({ comparison }) => comparison !== undefined).slice(-RANKED_CHUNKS);
+  const parts = comparisonsOf([...latest].sort((a, b) => (a.key < b.key ? -1 : 1)));
   const candidates: Candidate[] = [];
   for (const [k, { distribution, pixelRatio }] of priors.entries()) {
     if (distribution === null) return undefined;

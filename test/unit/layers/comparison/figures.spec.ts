@@ -75,6 +75,28 @@ describe("figures of a comparison", () => {
     expect(rankingOf(reports, [prior, prior, { distribution: null, pixelRatio: 1 }])).toBeUndefined();
   });
 
+  it("ranks the same chunks the same way in whatever order they came", () => {
+    const distribution = measureDistribution([block(2, 12, 2, 12).subarray(0, 480)], 24, 20);
+    const prior = { distribution, pixelRatio: 1 };
+    const shapes = [block(2, 12, 2, 12), block(2, 20, 2, 5), block(3, 6, 3, 9), block(1, 23, 1, 19)];
+    const reports = shapes.map((shape, i) => ({
+      key: `${i},0,0`,
+      box,
+      comparison: compareChunk({
+        size,
+        sliceAxis: 2,
+        probabilities: [shape, shapes[(i + 1) % 4]],
+        settings: [settings, settings],
+      }),
+    }));
+    const last = (steps: Generator<undefined, Ranking>) => {
+      for (let next = steps.next(); ; next = steps.next()) if (next.done) return next.value;
+    };
+    const ranking = last(rankingOf(reports, [prior, prior])!);
+    expect(ranking.resamplings).toBe(100);
+    expect(last(rankingOf([...reports].reverse(), [prior, prior])!)).toEqual(ranking);
+  });
+
   it("calls models by their strategies where that tells them apart", () => {
     const one = { id: "lucchi-to-vnc-self-training-unfiltered", strategy: "self-training" };
     expect(shortNames([one, { id: "lucchi-source-only", strategy: "source-only" }])).toEqual([
