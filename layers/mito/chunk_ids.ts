@@ -84,6 +84,11 @@ export class ChunkIds {
     for (const key of keys) this.outdated.add(key);
   }
 
+  /** Writes what is outdated on the screen now, before the page hears of links: what a person just did is to be seen at once. */
+  write(): void {
+    this.start();
+  }
+
   /** Writes nothing until `release`: someone else is about to write what matters. */
   hold(): void {
     this.holds++;

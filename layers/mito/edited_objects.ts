@@ -18,8 +18,9 @@ import {
 import type { EditsView } from "./edits_view.js";
 import type { WholeObjects } from "./whole_objects.js";
 
-/** Changes of the predictions that come within this time are replayed together, ms. */
+/** Changes of the predictions that come within this time are replayed together, ms; longer where a replay takes long. */
 const SOON = 40;
+const LATE = 400;
 /** Objects are measured for the queue for this long at once, ms. */
 const QUEUE_TURN = 60;
 /** Half width of a marker's dot, voxels. */
@@ -46,6 +47,8 @@ export class EditedObjects implements EditOverlay {
   private readonly stale = new Set<number>();
   private timer: ReturnType<typeof setTimeout> | undefined;
   private telling = false;
+  /** What the last replay over changed predictions took, ms. */
+  private lastRefresh = 0;
   private disposed = false;
 
   constructor(
@@ -77,7 +80,10 @@ export class EditedObjects implements EditOverlay {
   predictionsChanged(ids: readonly number[]): void {
     if (this.telling || this.disposed || this.replay.log.size === 0) return;
     for (const id of ids) this.stale.add(id);
-    this.timer ??= setTimeout(() => void this.refresh(), SOON);
+    this.timer ??= setTimeout(
+      () => void this.refresh(),
+      Math.min(LATE, Math.max(SOON, 3 * this.lastRefresh)),
+    );
   }
 
   private async refresh(): Promise<void> {
@@ -85,7 +91,9 @@ export class EditedObjects implements EditOverlay {
     const objects = [...this.stale];
     this.stale.clear();
     this.view.release();
+    const begun = performance.now();
     await this.step(() => this.replay.refresh({ objects, boxes: this.boxesOf(objects) }), false);
+    this.lastRefresh = performance.now() - begun;
   }
 
   /** Chunks of objects; of those that are gone, the one that gave the id. */

@@ -10,7 +10,7 @@ import type { Box, Vec3 } from "../../src/volume/types.js";
 import { keepLabels } from "../../workers/keep_labels.js";
 import { ChunkIds, type Mapping } from "./chunk_ids.js";
 import type { EditOverlay } from "./edit_overlay.js";
-import { EditedRows, withoutEdited } from "./edited_rows.js";
+import { EditedRows } from "./edited_rows.js";
 import { followed, Heirs } from "./heirs.js";
 import { ObjectRowsMaker } from "./object_rows.js";
 import type { ObjectIds } from "./protocol.js";
@@ -93,10 +93,11 @@ export class WholeObjects {
       },
     });
     this.editedRows = new EditedRows({
-      shape: (id) => this.overlay?.shape(id),
+      overlay: () => this.overlay,
+      graph: () => this.graph,
       pieces: (id) => this.piecesOf(id),
-      state: (id) => this.stateOf(id),
       measure: (id, pieces, signal) => host.measure(id, pieces, signal),
+      asPredicted: (id) => this.rows.change([id], []),
       send: (rows) => host.sendRows(rows),
     });
     this.rows = new ObjectRowsMaker({
@@ -198,33 +199,10 @@ export class WholeObjects {
     const list = [...keys];
     this.chunkIds.outdate(list);
     for (const key of list) this.touched.add(key);
+    this.chunkIds.write();
     this.host.changed(ids);
     this.idsSoon();
-    const none: number[] = [];
-    for (const id of ids) {
-      this.editedRows.change(id);
-      const own = this.overlay?.isObject(id);
-      if (own === false) none.push(id);
-      // As predicted again, or with another verdict only: its row is that of the predictions.
-      else if (this.overlay?.shape(id) === undefined) this.rows.change([id], []);
-    }
-    if (none.length > 0)
-      this.host.sendRows({
-        ids: new Float64Array(0),
-        values: new Float64Array(0),
-        flags: new Uint8Array(0),
-        gone: Float64Array.from(none),
-      });
-  }
-
-  /** Of an object that edits gave other voxels: whether parts of it may still come, and whether it touches the volume's border. */
-  private stateOf(id: number): { partial: boolean; border: boolean } {
-    const parts = this.overlay?.partsOf(id) ?? [];
-    const states = parts.map((part) => this.graph.state(part));
-    return {
-      partial: states.some((state) => state?.partial ?? false),
-      border: states.some((state) => state?.border ?? false),
-    };
+    this.editedRows.change(ids);
   }
 
   /** Has the labels of chunks that were dropped made anew. @returns false when those of one cannot be had. */
@@ -336,22 +314,9 @@ export class WholeObjects {
         this.rowsTimer = undefined;
         this.lastRows = performance.now();
         const rows = this.rows.take();
-        if (rows !== undefined) this.sendRows(rows);
+        if (rows !== undefined) this.host.sendRows(this.editedRows.without(rows));
       },
       Math.max(SOON, this.lastRows + ROWS_INTERVAL - performance.now()),
-    );
-  }
-
-  private sendRows(rows: ObjectRows): void {
-    const { overlay } = this;
-    this.host.sendRows(
-      overlay === undefined
-        ? rows
-        : withoutEdited(
-            rows,
-            (id) => overlay.isObject(id),
-            (id) => overlay.shape(id) !== undefined,
-          ),
     );
   }
 
