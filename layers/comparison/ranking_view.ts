@@ -92,7 +92,7 @@ export class RankingView {
       const y = TOP + row * ROW + 16;
       const colour = modelColour(model);
       this.svg.append(
-        svgElement("text", { class: "comparison-name", x: LEFT, y: y - 6 }, names[model]),
+        svgElement("text", { class: "comparison-name", x: LEFT + 4, y: y - 6 }, names[model]),
         svgElement("line", {
           x1: at(interval[0]),
           x2: at(interval[1]),
