@@ -228,8 +228,8 @@ function fineTuneSettings(flags: TrainFlags, network: AttentionUNetOptions): Tra
     dropoutRates: flags.dropoutRates ?? [...network.dropoutRates],
     steps: flags.steps ?? 200,
     warmup: flags.warmup ?? 20,
-    learningRate: flags.learningRate ?? 3e-4,
-    patch: flags.patch ?? 192 - (192 % multiple),
+    learningRate: flags.learningRate ?? 1e-3,
+    patch: flags.patch ?? Math.max(1, Math.floor(128 / multiple)) * multiple,
     select: "last",
   };
 }
