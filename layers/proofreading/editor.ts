@@ -7,7 +7,7 @@ import type { Action, Reach, Verdict } from "../../src/proofreading/types.js";
 import type { Vec3 } from "../../src/volume/types.js";
 import type { EditedObject, FoundObject, TriedEdit } from "../mito/edits_protocol.js";
 import type { MitoUserLayer } from "../mito_layer/layer.js";
-import { Highlight } from "./highlight.js";
+import { Highlight, MARKER_COLOUR } from "./highlight.js";
 import { AddMode, MergeMode, type Mode, type ModeHost, SplitMode } from "./modes.js";
 import { QueueModel } from "./queue_model.js";
 import type { EditSession, Outcome } from "./session.js";
@@ -132,7 +132,7 @@ export class LayerEditor extends RefCounted implements ModeHost {
   async preview(action: Action | undefined, marks: readonly (readonly Vec3[])[]): Promise<TriedEdit> {
     const operation = action && this.session.create(action);
     const tried = await this.session.try(operation, true, marks);
-    const colours: [number, number][] = marks.map((_, k) => [FIRST_MARK_ID + k, k]);
+    const colours: [number, number][] = marks.map((_, k) => [FIRST_MARK_ID + k, MARKER_COLOUR]);
     for (const { id } of tried.objects) {
       const part = Array.from({ length: 255 }, (_, k) => k).find(
         (k) => id === (k === 0 ? -1 : madeObjectId(operation!.id, k)),

@@ -4,7 +4,7 @@ import type { MitoUserLayer } from "../mito_layer/layer.js";
 
 /** Others stay visible beside the object that is worked on. */
 const OTHERS_ALPHA = 0.3;
-/** Colours of parts and their markers; far apart, also for people who see no red or green (Okabe and Ito 2008). */
+/** Colours of parts; far apart, also for people who see no red or green (Okabe and Ito 2008). */
 const PALETTE: readonly (readonly [number, number, number])[] = [
   [0.9, 0.62, 0],
   [0.34, 0.71, 0.91],
@@ -16,6 +16,9 @@ const PALETTE: readonly (readonly [number, number, number])[] = [
   [0.95, 0.95, 0.95],
   [0.6, 0.9, 0.3],
 ];
+/** Of markers: number in the palette of what stands out from all parts. */
+export const MARKER_COLOUR = -1;
+const WHITE = [1, 1, 1] as const;
 
 /** Shows in a layer which object is worked on, and what a preview would make. */
 export class Highlight {
@@ -31,23 +34,25 @@ export class Highlight {
   /** This object and no other is selected. */
   select(id: number | undefined): void {
     this.object = id === undefined ? undefined : BigInt(id);
-    const { notSelectedAlpha } = this.layer.displayState;
-    if (notSelectedAlpha.value === 0) notSelectedAlpha.value = OTHERS_ALPHA;
     this.show();
   }
 
-  /** @param ids of the parts, then of the markers, each with its number in the palette. */
+  /** @param ids of parts and markers, each with its number in the palette. */
   setPreview(ids: readonly (readonly [id: number, colour: number])[]): void {
     const { value: colours } = this.layer.displayState.segmentStatedColors;
     for (const id of this.preview) colours.delete(id);
     this.preview = ids.map(([id]) => BigInt(id));
-    for (const [id, colour] of ids)
-      colours.set(BigInt(id), BigInt(packColor(vec3.fromValues(...PALETTE[colour % PALETTE.length]))));
+    for (const [id, colour] of ids) {
+      const rgb = colour === MARKER_COLOUR ? WHITE : PALETTE[colour % PALETTE.length];
+      colours.set(BigInt(id), BigInt(packColor(vec3.fromValues(...rgb))));
+    }
     this.show();
   }
 
   private show(): void {
     const { visibleSegments, selectedSegments } = this.group;
+    const { notSelectedAlpha } = this.layer.displayState;
+    if (notSelectedAlpha.value === 0) notSelectedAlpha.value = OTHERS_ALPHA;
     const wanted = new Set([...(this.object === undefined ? [] : [this.object]), ...this.preview]);
     const gone = [...visibleSegments.keys()].filter((id) => !wanted.has(id));
     if (gone.length > 0) {

@@ -590,29 +590,35 @@ describe("proofreading in Chromium", () => {
   );
 });
 
-/** Objects of a section that are neither small nor at its border, the widest first. */
+/** Objects of a section that are neither small nor at the border of the screen, the widest first. */
 function inSection(ids: Float64Array, [width, height]: Vec3, z: number) {
-  const spans = new Map<number, { left: Vec3; right: Vec3; middle: Vec3; longest: number }>();
-  for (let y = 8; y < height - 8; y++)
-    for (let x = 8; x < width - 8; x++) {
+  const runs = new Map<number, { centre: Vec3; length: number }[]>();
+  for (let y = 0; y < height; y++)
+    for (let x = 0; x < width; x++) {
       const row = width * (y + height * z);
       const id = ids[row + x];
       if (id === 0) continue;
-      let end = x;
-      while (end < width - 8 && ids[row + end] === id) end++;
-      const centre: Vec3 = [Math.floor((x + end - 1) / 2), y, z];
-      const span = spans.get(id) ?? { left: centre, right: centre, middle: centre, longest: 0 };
-      if (end - x >= 5) {
-        if (centre[0] < span.left[0]) span.left = centre;
-        if (centre[0] > span.right[0]) span.right = centre;
-      }
-      if (end - x > span.longest) {
-        span.longest = end - x;
-        span.middle = centre;
-      }
-      spans.set(id, span);
-      x = end;
+      const start = x;
+      while (x + 1 < width && ids[row + x + 1] === id) x++;
+      const found = runs.get(id) ?? [];
+      runs.set(id, found);
+      found.push({ centre: [Math.floor((start + x) / 2), y, z], length: x + 1 - start });
     }
-  const found = [...spans.values()].filter(({ longest }) => longest > 8);
-  return found.sort((a, b) => b.right[0] - b.left[0] - (a.right[0] - a.left[0]));
+  const inView = ({ centre: [x, y] }: { centre: Vec3 }) =>
+    x > 48 && y > 48 && x < width - 48 && y < height - 48;
+  return [...runs.values()]
+    .filter((some) => some.every(inView) && some.length > 8)
+    .map((some) => {
+      const xs = some.map(({ centre }) => centre[0]);
+      const [from, to] = [Math.min(...xs), Math.max(...xs)];
+      const longest = (within: (x: number) => boolean) =>
+        some.filter(({ centre }) => within(centre[0])).sort((a, b) => b.length - a.length)[0].centre;
+      return {
+        width: to - from,
+        left: longest((x) => x <= from + (to - from) / 3),
+        right: longest((x) => x >= to - (to - from) / 3),
+        middle: longest(() => true),
+      };
+    })
+    .sort((a, b) => b.width - a.width);
 }
