@@ -51,7 +51,7 @@ class ExportService {
       prepare: (call: number, key: string, labels: boolean) =>
         this.during(call, (signal) => this.prepare(key, labels, signal)),
       holdIds: (keys: readonly string[]) => this.holdIds(keys),
-      readLabels: (call: number, box: Box) => this.during(call, () => this.readLabels(box)),
+      readLabels: (call: number, box: Box) => this.during(call, (signal) => this.readLabels(box, signal)),
       readProbability: (call: number, box: Box) =>
         this.during(call, (signal) => this.readProbability(box, signal)),
       mesh: (call: number, id: number) => this.during(call, (signal) => this.mesh(call, id, signal)),
@@ -137,12 +137,13 @@ class ExportService {
     }
   }
 
-  private async readLabels(box: Box): Promise<BigUint64Array<ArrayBuffer>> {
+  private async readLabels(box: Box, signal: AbortSignal): Promise<BigUint64Array<ArrayBuffer>> {
     this.check(box);
     const voxels = new BigUint64Array(this.length(box));
     for (const key of this.chunksOf(box)) {
       const ids = this.ids.get(key);
-      const runs = await this.runs.get(key, () => this.source.labelAgain(key));
+      const runs = await this.runs.get(key, () => this.runsOf(key, signal));
+      signal.throwIfAborted();
       if (ids === undefined || runs === undefined || ids.length !== runs.count + 1)
         throw new Error(
           "the objects changed while they were exported: leave the layer's settings as they are",
@@ -151,6 +152,14 @@ class ExportService {
     }
     this.source.objects.overlay?.paint(box, voxels, false);
     return Comlink.transfer(voxels, [voxels.buffer]);
+  }
+
+  /** Labels of a chunk, the same as they were; predicted once more when the probability was forgotten. */
+  private async runsOf(key: string, signal: AbortSignal): Promise<LabelRuns | undefined> {
+    const known = await this.source.labelAgain(key);
+    if (known !== undefined) return known;
+    await this.source.predicted.get(WANTED, this.source.boxOfKey(key), signal);
+    return this.source.labelAgain(key);
   }
 
   private async readProbability(box: Box, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
