@@ -283,19 +283,25 @@ describe("proofreading in Chromium", () => {
     await says(page, ".proof-notes", /checked.*looks right/);
     expect(await page.locator("[data-verdict=accept]").getAttribute("aria-pressed")).toBe("true");
 
+    const times = await latencies(page, at(4));
+    console.log(
+      `delete and restore, until the view has the chunk: ${times.map((ms) => ms.toFixed(0)).join(", ")} ms`,
+    );
+    await waitForOperations(page, 18);
+
     // A click at an object that is not there is refused, and not in the log.
     await click(page, [8, 8, 8]);
     await says(page, ".proof-about", /No object here/);
     await page.keyboard.press("q");
     await says(page, ".proof-hint", /Click an object first/);
-    expect(await operations(page)).toBe(10);
+    expect(await operations(page)).toBe(18);
 
     await settled(page);
     const before = await everything(page);
     expect(before.some((id, i) => id !== start[i])).toBe(true);
     await page.reload();
     await prepare(page);
-    await waitForOperations(page, 10);
+    await waitForOperations(page, 18);
     await page.waitForTimeout(1000);
     await settled(page);
     const after = await everything(page);
@@ -589,6 +595,33 @@ describe("proofreading in Chromium", () => {
     900_000,
   );
 });
+
+/** Deletes and restores an object four times: from the call until the page has other data of its chunk, ms. */
+function latencies(page: Page, anchor: Vec3): Promise<number[]> {
+  return page.evaluate(
+    async ({ anchor, key }) => {
+      const { chondria, mito } = globalThis as unknown as EditsPage & {
+        mito: { sources: Set<{ chunks: Map<string, unknown> }> };
+      };
+      const [{ chunks }] = mito.sources;
+      const times: number[] = [];
+      for (let i = 0; i < 8; i++) {
+        const before = chunks.get(key);
+        const begun = performance.now();
+        const kind = i % 2 === 0 ? "delete" : "restore";
+        await chondria.proofreading.editor!.session.perform({ kind, anchor });
+        while (chunks.get(key) === before) {
+          if (performance.now() - begun > 20_000) throw new Error(`${kind} does not show`);
+          await new Promise((resolve) => setTimeout(resolve, 1));
+        }
+        times.push(performance.now() - begun);
+        await new Promise((resolve) => setTimeout(resolve, 700));
+      }
+      return times;
+    },
+    { anchor, key: anchor.map((v, i) => Math.floor(v / CHUNK[i])).join() },
+  );
+}
 
 /** Objects of a section that are neither small nor at the border of the screen, the widest first. */
 function inSection(ids: Float64Array, [width, height]: Vec3, z: number) {
