@@ -81,7 +81,8 @@ export function register(edits: Command): void {
 }
 
 async function run(flags: SimulateFlags): Promise<void> {
-  const { predictRegion, readTruth } = await import("../proofreading/simulate_input_node.js");
+  const { predictRegion } = await import("../inference/predict_region_node.js");
+  const { readTruth } = await import("../proofreading/truth_node.js");
   const { simulateOrders } = await import("../proofreading/simulate_orders.js");
   const { writeLogFile } = await import("../proofreading/log_file_node.js");
   const model = await findModel(flags.model);

@@ -1,5 +1,6 @@
 import { sourceModelOf } from "../adaptation/source_model.js";
 import { chooseGeometry } from "../inference/geometry.js";
+import { predictRegion } from "../inference/predict_region_node.js";
 import type { BackendName } from "../inference/types.js";
 import { defaultWindow } from "../inference/window.js";
 import { selectBackend } from "../kernels/backend_node.js";
@@ -8,10 +9,10 @@ import { buildAttentionUNet } from "../network/attention_unet.js";
 import { receptiveField } from "../network/receptive_field.js";
 import { readLogFile } from "../proofreading/log_file_node.js";
 import { Replay } from "../proofreading/replay.js";
-import { inMemory, predictRegion } from "../proofreading/simulate_input_node.js";
 import { EditLogError, type Operation } from "../proofreading/types.js";
 import { openVolumeView } from "../proofreading/volume_view.js";
 import { boxVolume } from "../volume/box.js";
+import { inMemory } from "../volume/memory_volume.js";
 import { openVolume } from "../volume/open_node.js";
 import { cutRegion, formatRegion, parseRegion } from "../volume/region.js";
 import { type Vec3, VolumeError } from "../volume/types.js";
