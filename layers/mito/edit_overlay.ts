@@ -17,8 +17,9 @@ export interface EditOverlay {
   /**
    * Paints the voxels that edits drew over the ids of a box, x fastest.
    * @param preview Also those of an edit that is only tried.
+   * @param factor Voxels of the predicted scale in one of the box, which stands for the one in its middle (see `Thumbnails`).
    */
-  paint(box: Box, ids: BigUint64Array, preview: boolean): void;
+  paint(box: Box, ids: BigUint64Array, preview: boolean, factor?: Vec3): void;
   /** Whether an id is an object's; undefined when the edits have nothing to do with it. */
   isObject(id: number): boolean | undefined;
   /** Stands for the voxels of an object that edits gave others, another object when they change; undefined of others. */

@@ -296,10 +296,13 @@ export class EditedObjects implements EditOverlay {
     return this.versions.get(key) ?? 0;
   }
 
-  paint(box: Box, ids: BigUint64Array, preview: boolean): void {
-    for (const { id, atoms } of this.corrections.drawnIn(box))
-      for (const { voxels } of atoms) if (voxels !== undefined) paintIds(voxels, box, ids, BigInt(id));
-    if (preview) for (const { id, voxels } of this.tried) paintIds(voxels, box, ids, BigInt(id));
+  paint(box: Box, ids: BigUint64Array, preview: boolean, factor: Vec3 = [1, 1, 1]): void {
+    const scaled = (corner: Vec3) => corner.map((v, i) => v * factor[i]) as unknown as Vec3;
+    const fine: Box = { lower: scaled(box.lower), upper: scaled(box.upper) };
+    const draw = (voxels: VoxelSet, id: number) => paintIds(voxels, fine, factor, box, ids, BigInt(id));
+    for (const { id, atoms } of this.corrections.drawnIn(fine))
+      for (const { voxels } of atoms) if (voxels !== undefined) draw(voxels, id);
+    if (preview) for (const { id, voxels } of this.tried) draw(voxels, id);
   }
 
   isObject(id: number): boolean | undefined {
@@ -357,11 +360,15 @@ function dots(centres: readonly Vec3[]): VoxelSet {
   return voxelSet(Int32Array.from(runs));
 }
 
-function paintIds(set: VoxelSet, box: Box, ids: BigUint64Array, id: bigint): void {
+function paintIds(set: VoxelSet, fine: Box, factor: Vec3, box: Box, ids: BigUint64Array, id: bigint): void {
   const [width, height] = boxSize(box);
   const [x0, y0, z0] = box.lower;
-  visitRuns(set, box, (start, end, y, z) => {
-    const base = width * (y - y0 + height * (z - z0)) - x0;
-    ids.fill(id, base + start, base + end);
+  const [mx, my, mz] = factor.map((f) => Math.floor(f / 2));
+  visitRuns(set, fine, (start, end, y, z) => {
+    if (y % factor[1] !== my || z % factor[2] !== mz) return;
+    const base = width * (Math.floor(y / factor[1]) - y0 + height * (Math.floor(z / factor[2]) - z0)) - x0;
+    // The first voxel of the box whose middle is at or behind an end.
+    const first = (x: number) => Math.max(x0, Math.ceil((x - mx) / factor[0]));
+    ids.fill(id, base + first(start), base + Math.min(box.upper[0], first(end)));
   });
 }

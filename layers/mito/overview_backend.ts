@@ -88,8 +88,10 @@ export class OverviewSource extends WithParameters(VolumeChunkSource, OverviewPa
         // A chunk that is not joined to others any more shows its own ids.
         return BigInt(known.get(key)?.[label] ?? base | BigInt(label));
       });
-      if (drawn) await postProcessRawData(chunk, signal, ids);
-      else chunk.data = null;
+      if (drawn) {
+        this.labels.objects.overlay?.paint(box, ids, true, this.labels.parameters.overviews[level]);
+        await postProcessRawData(chunk, signal, ids);
+      } else chunk.data = null;
     } else {
       const values = new Uint8Array(boxVolume(box));
       const drawn = this.labels.probabilityThumbnails.draw(level, box, values, (_, step) => step * 17);

@@ -11,7 +11,7 @@ import { RegionError, voxelAt } from "../mito_layer/region.js";
 import { mitoLayers } from "../morphology_panel/panel.js";
 import { readAuthor } from "./author.js";
 import { LayerEditor } from "./editor.js";
-import { ACTIONS, CLICK_ACTION, type KeyAction, MODE_ACTIONS } from "./keys.js";
+import { ACTIONS, CLICK_ACTION, type KeyAction, LINE_ACTION, MODE_ACTIONS } from "./keys.js";
 import { EditSession } from "./session.js";
 import type { ProofreadingState } from "./state.js";
 
@@ -117,12 +117,17 @@ export class ProofreadingController extends RefCounted {
       };
       this.viewer.bindAction(action, act);
     }
-    this.viewer.bindAction(CLICK_ACTION, ({ detail }: { detail: unknown }) => {
+    this.bindClick(CLICK_ACTION, (editor, voxel) => editor.click(voxel));
+    this.bindClick(LINE_ACTION, (editor, voxel) => editor.line(voxel));
+  }
+
+  private bindClick(action: string, run: (editor: LayerEditor, voxel: Vec3) => Promise<void>): void {
+    this.viewer.bindAction(action, ({ detail }: { detail: unknown }) => {
       const { clientX, clientY } = detail as MouseEvent;
       if (Math.hypot(clientX - this.pressed[0], clientY - this.pressed[1]) > STILL) return;
       const { editor } = this;
       const voxel = editor && this.voxelUnderMouse(editor);
-      if (editor !== undefined && voxel !== undefined) void editor.quietly(editor.click(voxel));
+      if (editor !== undefined && voxel !== undefined) void editor.quietly(run(editor, voxel));
     });
   }
 
@@ -144,7 +149,9 @@ export class ProofreadingController extends RefCounted {
     const on = this.state.location.visible && this.editor?.mode !== undefined;
     if (on === (this.modeBound !== undefined)) return;
     this.modeBound?.();
-    this.modeBound = on ? this.bindMaps(MODE_ACTIONS, {}) : undefined;
+    this.modeBound = on
+      ? this.bindMaps(MODE_ACTIONS, { "at:shift+click0": { action: LINE_ACTION, stopPropagation: false } })
+      : undefined;
   }
 
   private bindMaps(

@@ -84,7 +84,11 @@ export class LayerEditor extends RefCounted implements ModeHost {
     return typeof found === "object" ? found : undefined;
   }
 
-  async find(voxel: Vec3): Promise<FoundObject> {
+  findAll(voxels: readonly Vec3[]): Promise<readonly FoundObject[]> {
+    return this.session.find(voxels);
+  }
+
+  private async find(voxel: Vec3): Promise<FoundObject> {
     return (await this.session.find([voxel]))[0];
   }
 
@@ -121,6 +125,11 @@ export class LayerEditor extends RefCounted implements ModeHost {
     this.place = undefined;
     this.message = "";
     this.choose(voxel);
+  }
+
+  /** A click with Shift, while a mode is on. */
+  async line(voxel: Vec3): Promise<void> {
+    await this.mode?.line?.(voxel);
   }
 
   async perform(action: Action): Promise<Outcome> {

@@ -9,6 +9,7 @@ export interface KeyAction {
 }
 
 export const CLICK_ACTION = "proofread-click";
+export const LINE_ACTION = "proofread-line";
 
 /** While the panel is open. */
 export const ACTIONS: readonly KeyAction[] = [

@@ -8,7 +8,8 @@ export interface ModeHost {
   perform(action: Action): Promise<Outcome>;
   /** Shows what an action would do, with markers; no action takes the preview away. */
   preview(action: Action | undefined, marks: readonly (readonly Vec3[])[]): Promise<TriedEdit>;
-  find(voxel: Vec3): Promise<FoundObject>;
+  /** What is at each of some voxels. */
+  findAll(voxels: readonly Vec3[]): Promise<readonly FoundObject[]>;
   /** The object at a voxel is the current one from now on. */
   choose(voxel: Vec3): void;
   /** Something to show changed. */
@@ -21,6 +22,8 @@ export interface Mode {
   /** What to do next, for people. */
   readonly text: string;
   click(voxel: Vec3): Promise<void>;
+  /** A click with Shift: everything on the line from the last click to here. */
+  line?(voxel: Vec3): Promise<void>;
   /** Enter. @returns whether the mode is over. */
   commit(): Promise<boolean>;
   /** Takes the last click back. */
@@ -37,31 +40,55 @@ function problemOf({ conflicts }: TriedEdit): string | undefined {
   return conflicts[0]?.message;
 }
 
-/** The first click says into which object, each further one what becomes part of it. */
+/** Voxels looked at on a line, at most. */
+const MOST_ON_LINE = 4000;
+
+/** The first click says into which object, each further one what becomes part of it; with Shift, all that a line from the last click crosses. */
 export class MergeMode implements Mode {
   readonly name = "merge";
   text = "Click the first object.";
   private first: Vec3 | undefined;
+  private last: Vec3 | undefined;
 
   constructor(private readonly host: ModeHost) {}
 
   async click(voxel: Vec3): Promise<void> {
-    if (this.first === undefined) {
-      const found = await this.host.find(voxel);
-      if (typeof found === "string" || found.deleted)
-        this.text = "There is no object. Click the first object.";
-      else {
-        this.first = voxel;
-        this.text = "Click the object to merge with it. Esc ends.";
-        this.host.choose(voxel);
-      }
-    } else {
-      const outcome = await this.host.perform({ kind: "merge", anchors: [this.first, voxel] });
+    if (this.first !== undefined) return this.merge(this.first, [voxel], voxel);
+    const [found] = await this.host.findAll([voxel]);
+    if (typeof found === "string" || found.deleted) this.text = "There is no object. Click the first object.";
+    else {
+      this.first = voxel;
+      this.last = voxel;
+      this.text = "Click the object to merge with it, Shift+click for all on the line to there. Esc ends.";
+      this.host.choose(voxel);
+    }
+    this.host.changed();
+  }
+
+  async line(voxel: Vec3): Promise<void> {
+    if (this.first === undefined || this.last === undefined) return this.click(voxel);
+    const voxels = onLine(this.last, voxel);
+    const found = await this.host.findAll([this.first, ...voxels]);
+    const seen = new Set<number>();
+    const anchors = [this.first, ...voxels].filter((_, i) => {
+      const object = found[i];
+      if (typeof object === "string" || object.deleted || seen.has(object.id)) return false;
+      seen.add(object.id);
+      return true;
+    });
+    return this.merge(this.first, anchors.slice(1), voxel);
+  }
+
+  private async merge(first: Vec3, others: readonly Vec3[], last: Vec3): Promise<void> {
+    this.last = last;
+    if (others.length === 0) this.text = "No other object is on the line. Click another one, or Esc.";
+    else {
+      const outcome = await this.host.perform({ kind: "merge", anchors: [first, ...others] });
       this.text =
         "done" in outcome
           ? "Merged. Click another object to merge, or Esc."
           : `Not merged: ${outcome.refused}. Click another object, or Esc.`;
-      this.host.choose(this.first);
+      this.host.choose(first);
     }
     this.host.changed();
   }
@@ -77,6 +104,15 @@ export class MergeMode implements Mode {
   }
 
   async end(): Promise<void> {}
+}
+
+/** Voxels from one to another, both included, each at most one from the next. */
+function onLine(from: Vec3, to: Vec3): Vec3[] {
+  const steps = Math.min(MOST_ON_LINE, Math.max(...to.map((v, i) => Math.abs(v - from[i]))));
+  return Array.from({ length: steps + 1 }, (_, k) => {
+    const at = (i: number) => Math.round(from[i] + ((to[i] - from[i]) * k) / Math.max(1, steps));
+    return [at(0), at(1), at(2)];
+  });
 }
 
 /** Markers of two or more parts; the cut is shown from two parts on. */

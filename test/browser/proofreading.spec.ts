@@ -352,27 +352,31 @@ describe("proofreading in Chromium", () => {
     await settled(page);
     expect(await same()).toBe(0);
 
-    // The smallest ball is lost at a high threshold, and comes back from a click at a lower one.
-    await page.evaluate(() => {
-      const { viewer } = globalThis as unknown as {
-        viewer: {
-          layerManager: {
-            managedLayers: { name: string; layer: { state: { minimumVoxels: { value: number } } } }[];
-          };
-        };
-      };
-      const layer = viewer.layerManager.managedLayers.find(({ name }) => name === "mito")!.layer;
-      layer.state.minimumVoxels.value = 100;
-    });
+    // A line across three objects merges them.
+    await page.keyboard.press("t");
+    await says(page, ".proof-hint", /first object/);
+    await click(page, at(0));
+    await says(page, ".proof-hint", /merge with it/);
+    await page.keyboard.down("Shift");
+    await click(page, at(2));
+    await page.keyboard.up("Shift");
+    await waitForOperations(page, 5);
+    await page.keyboard.press("Escape");
+    expect(new Set(await shown(page, 0, 1, 2)).size).toBe(1);
+    await page.keyboard.press("Control+z");
+    await waitForOperations(page, 6);
+    expect(new Set(await shown(page, 0, 1, 2)).size).toBe(3);
+
+    // An object that was deleted is added anew by a click.
     await choose(page, 10);
     await page.keyboard.press("Delete");
-    await waitForOperations(page, 5);
+    await waitForOperations(page, 7);
     expect(await shown(page, 10)).toEqual([0]);
     await page.keyboard.press("'");
     await click(page, at(10));
     await says(page, ".proof-hint", /voxels, threshold/);
     await page.keyboard.press("Enter");
-    await waitForOperations(page, 6);
+    await waitForOperations(page, 8);
     expect((await shown(page, 10))[0]).toBeGreaterThan(2 ** 52);
   }, 600_000);
 

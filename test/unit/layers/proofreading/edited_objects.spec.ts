@@ -304,6 +304,32 @@ describe("EditedObjects", () => {
     expect(differences(screen.ids(), before).count).toBe(0);
   });
 
+  it("paints coarse pictures with the voxel in the middle of each of theirs", async () => {
+    await all(8);
+    await screen.do({ kind: "split", parts: [[B], [C]], landscape: "probability" });
+    const fine = new BigUint64Array(boxVolume(BOUNDS));
+    screen.edits.paint(BOUNDS, fine, false);
+    for (const factor of [
+      [2, 2, 1],
+      [3, 4, 2],
+    ] as const) {
+      const upper = SIZE.map((size, i) => Math.floor(size / factor[i])) as unknown as Vec3;
+      const box: Box = { lower: [2, 1, 0], upper };
+      const coarse = new BigUint64Array(boxVolume(box));
+      screen.edits.paint(box, coarse, false, factor);
+      let at = 0;
+      const wanted = coarse.map(() => {
+        const [width, height] = boxSize(box);
+        const voxel = [at % width, Math.floor(at / width) % height, Math.floor(at / width / height)];
+        const [x, y, z] = voxel.map((v, i) => (v + box.lower[i]) * factor[i] + Math.floor(factor[i] / 2));
+        at++;
+        return fine[x + SIZE[0] * (y + SIZE[1] * z)];
+      });
+      expect(new Set(wanted).size).toBe(3);
+      expect(coarse).toEqual(wanted);
+    }
+  });
+
   it("gives meshes the voxels of corrected objects, and the queue the objects that are there", async () => {
     await all(7);
     await screen.do({ kind: "merge", anchors: [A, D] });

@@ -27,8 +27,8 @@ class Host implements ModeHost {
         : [{ operation: "x", reason: "no-object" as const, message: this.conflict, anchors: [] }];
     return { conflicts, objects: action === undefined ? [] : [object] };
   }
-  async find([x]: Vec3) {
-    return x > 0 ? object : ("background" as const);
+  async findAll(voxels: readonly Vec3[]) {
+    return voxels.map(([x]) => (x > 0 ? { ...object, id: Math.ceil(x / 10) } : ("background" as const)));
   }
   choose(voxel: Vec3) {
     this.chosen = voxel;
@@ -62,6 +62,22 @@ describe("MergeMode", () => {
     await mode.click(B);
     expect(host.chosen).toEqual(B);
     expect(host.done).toHaveLength(2);
+  });
+});
+
+describe("MergeMode on a line", () => {
+  it("merges each object between the last click and this one, by one voxel of it", async () => {
+    const host = new Host();
+    const mode = new MergeMode(host);
+    await mode.line(A);
+    expect(host.chosen).toEqual(A);
+    await mode.line([4, 3, 0]);
+    expect(host.done).toEqual([]);
+    expect(mode.text).toMatch(/No other object/);
+    await mode.line([28, 3, 0]);
+    expect(host.done).toEqual([{ kind: "merge", anchors: [A, [11, 3, 0], [21, 3, 0]] }]);
+    await mode.line([-40, 3, 0]);
+    expect(host.done[1]).toEqual({ kind: "merge", anchors: [A, [28, 3, 0], [20, 3, 0]] });
   });
 });
 
