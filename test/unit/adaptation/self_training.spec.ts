@@ -28,7 +28,7 @@ const inputFor = (strategy: Strategy, change: Parameters<typeof tinyInput>[1] = 
 
 describe("self-training", () => {
   it("learns the source, and the target as its weight rises", async () => {
-    const losses = lossesOf(await record(selfTraining, inputFor(selfTraining)));
+    const losses = lossesOf(await record(selfTraining, inputFor(selfTraining, { options: { ramp: 0.3 } })));
     expect(losses).toHaveLength(6);
     // Nothing of the target in the first step: its weight begins at 0.
     expect(losses[0].target).toBeUndefined();
