@@ -1,8 +1,10 @@
 import { type Command, InvalidArgumentError } from "commander";
+import type { ModelPackage } from "../model/types.js";
 import { QUEUE_METRICS, type QueueMetric } from "../proofreading/queue.js";
 import type { SimulationOrder, SimulationRun } from "../proofreading/simulate_orders.js";
 import type { Quality } from "../proofreading/simulate_score.js";
 import type { Connectivity } from "../segmentation/types.js";
+import type { VolumeSource } from "../volume/types.js";
 import { findModel } from "./find_model.js";
 import {
   addInferenceFlags,
@@ -80,7 +82,23 @@ export function register(edits: Command): void {
     .action(run);
 }
 
+async function predictSecond(
+  model: ModelPackage,
+  flags: SimulateFlags,
+  signal: AbortSignal,
+): Promise<VolumeSource> {
+  const { predictRegion } = await import("../inference/predict_region_node.js");
+  const input = await openInput(flags.volume, model, flags);
+  try {
+    return await predictRegion(model, input, flags, signal);
+  } finally {
+    await input.close();
+  }
+}
+
 async function run(flags: SimulateFlags): Promise<void> {
+  if (flags.order.includes("disagreement") && flags.second === undefined)
+    throw new Error("--order disagreement: give another model with --second");
   const { predictRegion } = await import("../inference/predict_region_node.js");
   const { readTruth } = await import("../proofreading/truth_node.js");
   const { simulateOrders } = await import("../proofreading/simulate_orders.js");
@@ -92,8 +110,7 @@ async function run(flags: SimulateFlags): Promise<void> {
   const input = await openInput(flags.volume, model, flags);
   try {
     const predicted = await predictRegion(model, input, flags, signal, (part) => bar.update(part));
-    const second =
-      other && (await predictRegion(other, await openInput(flags.volume, other, flags), flags, signal));
+    const second = other && (await predictSecond(other, flags, signal));
     bar.end();
     const truth = await readTruth(flags.labels, predicted, flags.labelsDataset, signal);
     process.stdout.write(`${model.id} on ${input.em.name}: ${truth.count} true objects\n`);
