@@ -39,6 +39,8 @@ export class LayerEditor extends RefCounted implements ModeHost {
   private readonly highlight: Highlight;
   private place: QueuePlace | undefined;
   private asked = 0;
+  /** A click that is being looked up: keys pressed after it are meant for its object. */
+  private pending: Promise<void> = Promise.resolve();
 
   constructor(
     readonly layer: MitoUserLayer,
@@ -60,7 +62,7 @@ export class LayerEditor extends RefCounted implements ModeHost {
         if (session.standing === seen) return;
         seen = session.standing;
         refreshDone();
-        void this.look();
+        this.lookAgain();
       }),
     );
     this.registerDisposer(this.queue.changed.add(this.updated.dispatch));
@@ -94,24 +96,30 @@ export class LayerEditor extends RefCounted implements ModeHost {
 
   /** Makes the object at a voxel the current one. */
   choose(voxel: Vec3): void {
-    this.current = { voxel, found: this.current?.voxel === voxel ? this.current.found : "absent" };
-    void this.look();
+    this.pending = this.look(voxel, true);
   }
 
-  /** Asks again what the current object is. */
-  private async look(): Promise<void> {
-    const { current } = this;
-    if (current === undefined) return;
+  /** Finds out what is at a voxel, which is the current object from then on. */
+  private async look(voxel: Vec3, always: boolean): Promise<void> {
     const asked = ++this.asked;
     try {
-      const found = await this.find(current.voxel);
-      if (asked !== this.asked) return;
-      this.current = { voxel: current.voxel, found };
+      const found = await this.find(voxel);
+      if (asked !== this.asked || (found === "absent" && !always)) return;
+      this.current = { voxel, found };
       this.highlight.select(typeof found === "object" && !found.deleted ? found.id : undefined);
     } catch (error) {
       this.say(messageOf(error));
     }
     this.updated.dispatch();
+  }
+
+  /** The current object may have changed; a click meanwhile is newer. */
+  private lookAgain(): void {
+    const { asked } = this;
+    this.pending = this.pending.then(() => {
+      const { current } = this;
+      if (current !== undefined && asked === this.asked) return this.look(current.voxel, true);
+    });
   }
 
   /** A click into the view. */
@@ -120,11 +128,10 @@ export class LayerEditor extends RefCounted implements ModeHost {
       await this.quietly(this.mode.click(voxel));
       return;
     }
-    const found = await this.find(voxel).catch(() => "absent" as const);
-    if (found === "absent") return;
     this.place = undefined;
     this.message = "";
-    this.choose(voxel);
+    this.pending = this.look(voxel, false);
+    await this.pending;
   }
 
   /** A click with Shift, while a mode is on. */
@@ -181,7 +188,7 @@ export class LayerEditor extends RefCounted implements ModeHost {
     if (mode === undefined) return;
     this.mode = undefined;
     await this.quietly(mode.end());
-    void this.look();
+    this.lookAgain();
     this.updated.dispatch();
   }
 
@@ -196,6 +203,7 @@ export class LayerEditor extends RefCounted implements ModeHost {
   }
 
   private async onCurrent(action: (anchor: Vec3, object: EditedObject) => Action): Promise<boolean> {
+    await this.pending;
     const { current, object } = this;
     if (current === undefined || object === undefined) {
       this.say("Click an object first, or go to one in the queue.");
@@ -205,6 +213,7 @@ export class LayerEditor extends RefCounted implements ModeHost {
   }
 
   async verdict(verdict: Verdict): Promise<void> {
+    await this.pending;
     // The same once more takes it back.
     const given = this.object?.verdict === verdict ? "none" : verdict;
     const done = await this.onCurrent((anchor) => ({ kind: "verdict", anchor, verdict: given }));
@@ -234,6 +243,7 @@ export class LayerEditor extends RefCounted implements ModeHost {
   }
 
   async tag(tag: string): Promise<void> {
+    await this.pending;
     const remove = this.object?.tags.includes(tag) ?? false;
     await this.onCurrent((anchor) => ({ kind: "tag", anchor, tag, ...(remove && { remove }) }));
   }
