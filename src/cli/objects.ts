@@ -4,7 +4,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import type { TableFormat } from "../export/types.js";
 import type { VolumeKind, VolumeObject } from "../export/volume_objects.js";
 import { FLAG_BORDER, type MeasureFrame, OBJECT_COLUMN_IDS } from "../morphology/object_types.js";
-import { type Box, VolumeError, type VolumeSource } from "../volume/types.js";
+import { type Box, type Vec3, VolumeError, type VolumeSource } from "../volume/types.js";
 import { formatVoxelSize, parseVoxelSize } from "../volume/voxel_size.js";
 import { fraction, untilInterrupted } from "./inference_flags.js";
 import { ProgressBar } from "./progress.js";
@@ -14,6 +14,8 @@ interface ObjectsFlags {
   threshold: number;
   minimum: number;
   connectivity: string;
+  fillHoles?: boolean;
+  partTouching?: boolean;
   voxelSize?: string;
   dataset?: string;
   region?: string;
@@ -48,6 +50,8 @@ export function register(program: Command): void {
         .choices(["6", "18", "26"])
         .default("26"),
     )
+    .option("--fill-holes", "fill background that an object encloses")
+    .option("--part-touching", "part mitochondria that touch, at their necks (see docs/export.md)")
     .option(
       "--voxel-size <x,y,z>",
       "of a volume that does not say it, as in 5,5,5nm; else wins over what it says",
@@ -114,7 +118,7 @@ async function objects(path: string, flags: ObjectsFlags): Promise<void> {
   const frame: MeasureFrame = { voxelSize, sliceAxis: chooseSliceAxis(voxelSize) };
   const bar = new ProgressBar("labelling");
   try {
-    const found = await volumeObjects(volume, {
+    const labelled = await volumeObjects(volume, {
       kind,
       threshold: flags.threshold,
       minimumVoxels: flags.minimum,
@@ -124,6 +128,7 @@ async function objects(path: string, flags: ObjectsFlags): Promise<void> {
       onProgress: ({ done, total }) => bar.update(done / total),
     });
     bar.end();
+    const found = await refined(labelled, flags, voxelSize, signal);
     process.stdout.write(`${path}: ${found.length} objects, voxels of ${formatVoxelSize(voxelSize)}\n`);
     if (found.length === 0)
       process.stderr.write(
@@ -142,6 +147,37 @@ async function objects(path: string, flags: ObjectsFlags): Promise<void> {
   }
 }
 
+/** Holes filled and touching objects parted, if that was asked for. */
+async function refined(
+  found: VolumeObject[],
+  { fillHoles = false, partTouching = false, minimum }: ObjectsFlags,
+  voxelSize: Vec3,
+  signal: AbortSignal,
+): Promise<VolumeObject[]> {
+  if (!fillHoles && !partTouching) return found;
+  const { refineObjects } = await import("../export/refine_objects.js");
+  const bar = new ProgressBar("refining");
+  try {
+    const { objects, filledVoxels, parted, tooLarge } = await refineObjects(found, {
+      holes: fillHoles,
+      parts: partTouching,
+      voxelSize,
+      minimumVoxels: minimum,
+      signal,
+      onProgress: ({ done, total }) => bar.update(done / total),
+    });
+    bar.end();
+    if (fillHoles) process.stdout.write(`holes of ${filledVoxels} voxels filled\n`);
+    if (partTouching)
+      process.stdout.write(`${parted} objects parted, ${found.length} became ${objects.length}\n`);
+    if (tooLarge.length > 0)
+      process.stderr.write(`too large for that, and left as they are: objects ${tooLarge.join(", ")}\n`);
+    return objects;
+  } finally {
+    bar.end();
+  }
+}
+
 function aboutOf(path: string, { scales }: VolumeSource, kind: VolumeKind, flags: ObjectsFlags) {
   return {
     volume: path,
@@ -149,6 +185,8 @@ function aboutOf(path: string, { scales }: VolumeSource, kind: VolumeKind, flags
     ...(kind === "probability" && { threshold: String(flags.threshold) }),
     ...(kind !== "labels" && { connectivity: flags.connectivity }),
     minimumVoxels: String(flags.minimum),
+    ...(flags.fillHoles && { holes: "filled" }),
+    ...(flags.partTouching && { touching: "parted" }),
     ...(flags.region !== undefined && { region: flags.region }),
     voxelSize: `${scales[0].voxelSize.join(" x ")} nm`,
   };

@@ -1,7 +1,7 @@
 import { labelRuns, thresholdByte } from "../segmentation/label.js";
-import { MAX_LABELS } from "../segmentation/label_runs.js";
+import { MAX_LABELS, runsOfLabels } from "../segmentation/label_runs.js";
 import { ObjectGraph } from "../segmentation/object_graph.js";
-import type { Connectivity, LabelRuns, PlacedRuns } from "../segmentation/types.js";
+import type { Connectivity, PlacedRuns } from "../segmentation/types.js";
 import { boxSize, boxVolume } from "../volume/box.js";
 import { copyBox } from "../volume/copy_box.js";
 import { allocateVoxels } from "../volume/downsample.js";
@@ -153,7 +153,8 @@ function labelled({ name }: VolumeSource): Collector {
   let runBytes = 0;
   return {
     add(box, voxels) {
-      const { runs, values } = runsOfLabels(name, voxels, boxSize(box));
+      const { runs, values } = runsOfLabels(voxels, boxSize(box));
+      checkLabels(name, values);
       runBytes += 8 * runs.starts.length;
       if (runBytes > MOST_BYTES)
         throw new VolumeError(name, "has more objects than fit in memory: give a --region");
@@ -176,31 +177,8 @@ function labelled({ name }: VolumeSource): Collector {
   };
 }
 
-/** Runs of equal values along x, the values numbered from 1 in the order in which they are met. */
-function runsOfLabels(name: string, voxels: VoxelArray, size: Vec3): { runs: LabelRuns; values: number[] } {
-  const rows = new Uint32Array(size[1] * size[2] + 1);
-  const [starts, ends, labels]: [number[], number[], number[]] = [[], [], []];
-  const numbers = new Map<number | bigint, number>();
-  for (let row = 0; row + 1 < rows.length; ++row) {
-    const first = row * size[0];
-    for (let x = 0; x < size[0]; ) {
-      const value = voxels[first + x];
-      const start = x;
-      do ++x;
-      while (x < size[0] && voxels[first + x] === value);
-      if (Number(value) === 0) continue;
-      let label = numbers.get(value);
-      if (label === undefined) {
-        label = numbers.size + 1;
-        numbers.set(value, label);
-      }
-      starts.push(start);
-      ends.push(x);
-      labels.push(label);
-    }
-    rows[row + 1] = starts.length;
-  }
-  const values = Array.from(numbers.keys(), Number);
+/** @throws VolumeError when the values are no labels that a table can hold. */
+function checkLabels(name: string, values: readonly number[]): void {
   const large = values.find((value) => !Number.isSafeInteger(value));
   if (large !== undefined || values.length > MAX_LABELS)
     throw new VolumeError(
@@ -209,13 +187,4 @@ function runsOfLabels(name: string, voxels: VoxelArray, size: Vec3): { runs: Lab
         ? `holds label ${large}; labels from 2^53 on cannot be told apart in a table: relabel it`
         : "has more than a million labels in one chunk: it does not hold labels",
     );
-  const runs = {
-    size,
-    count: values.length,
-    rows,
-    starts: Uint16Array.from(starts),
-    ends: Uint16Array.from(ends),
-    labels: Uint32Array.from(labels),
-  };
-  return { runs, values };
 }

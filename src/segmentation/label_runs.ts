@@ -45,6 +45,48 @@ export function exportRuns(labeller: RunLabeller): LabelRuns {
 }
 
 /**
+ * Runs of equal values along x, the values but 0 numbered from 1 in the order in which they are met.
+ * @param voxels x fastest; 64-bit values above 2^53 lose digits in `values`.
+ * @returns values: those of the labels 1, 2, ...
+ */
+export function runsOfLabels(
+  voxels: ArrayLike<number> | BigUint64Array,
+  size: Vec3,
+): { readonly runs: LabelRuns; readonly values: number[] } {
+  const rows = new Uint32Array(size[1] * size[2] + 1);
+  const [starts, ends, labels]: [number[], number[], number[]] = [[], [], []];
+  const numbers = new Map<number | bigint, number>();
+  for (let row = 0; row + 1 < rows.length; ++row) {
+    const first = row * size[0];
+    for (let x = 0; x < size[0]; ) {
+      const value = voxels[first + x];
+      const start = x;
+      do ++x;
+      while (x < size[0] && voxels[first + x] === value);
+      if (Number(value) === 0) continue;
+      let label = numbers.get(value);
+      if (label === undefined) {
+        label = numbers.size + 1;
+        numbers.set(value, label);
+      }
+      starts.push(start);
+      ends.push(x);
+      labels.push(label);
+    }
+    rows[row + 1] = starts.length;
+  }
+  const runs = {
+    size,
+    count: numbers.size,
+    rows,
+    starts: Uint16Array.from(starts),
+    ends: Uint16Array.from(ends),
+    labels: Uint32Array.from(labels),
+  };
+  return { runs, values: Array.from(numbers.keys(), Number) };
+}
+
+/**
  * Paints runs into voxels: `labels[x + sx * (y + sy * z)]` of a zero-filled array.
  * @param mapping value of each label 0..count; the label itself when absent. Labels mapped to 0 are left as they are.
  * @throws RangeError when the array or the mapping is too short.
