@@ -81,7 +81,8 @@ export class EditedObjects implements EditOverlay {
     if (this.telling || this.disposed || this.replay.log.size === 0) return;
     for (const id of ids) this.stale.add(id);
     this.timer ??= setTimeout(
-      () => void this.refresh(),
+      () =>
+        void this.refresh().catch((error: unknown) => console.error("edits could not be replayed:", error)),
       Math.min(LATE, Math.max(SOON, 3 * this.lastRefresh)),
     );
   }

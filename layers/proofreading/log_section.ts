@@ -5,7 +5,7 @@ import { element, setText } from "../mito_layer/dom.js";
 import { downloadBytes } from "../mito_layer/download.js";
 import { readAuthor, writeAuthor } from "./author.js";
 import type { LayerEditor } from "./editor.js";
-import { EditFolder } from "./folder.js";
+import { canKeepFolder, keepInFolder } from "./folder.js";
 
 const ROWS = 12;
 const CONFLICTS = 50;
@@ -20,7 +20,6 @@ export class LogSection {
   private readonly history = element("ol", { class: "proof-history" });
   private readonly author = element("input", { type: "text", maxlength: 200, "aria-label": "Your name" });
   private readonly file = element("input", { type: "file", accept: ".jsonl,.ndjson,.json", hidden: true });
-  private readonly folder = new EditFolder();
   private shownConflicts: unknown;
   private shownOperations: unknown;
 
@@ -58,15 +57,13 @@ export class LogSection {
         button("Redo ⌃⇧Z", "Puts it back (Ctrl+Shift+Z or Ctrl+Y)", (editor) => void editor.toggle("redo")),
         button("Export", "Saves the log as a JSON Lines file", (editor) => this.export(editor)),
         button("Import", "Adds the operations of a file to the log", () => this.file.click()),
-        ...(EditFolder.isThere
+        ...(canKeepFolder()
           ? [
               button(
                 "Folder…",
                 "Keeps a file of the log in a folder, and reads the logs of others from it",
                 (editor) =>
-                  void editor
-                    .quietly(this.folder.choose(editor.session))
-                    .then((text) => text && editor.say(text)),
+                  void editor.quietly(keepInFolder(editor.session)).then((text) => text && editor.say(text)),
               ),
             ]
           : []),
@@ -76,10 +73,6 @@ export class LogSection {
       this.history,
     );
     this.update();
-  }
-
-  dispose(): void {
-    this.folder.dispose();
   }
 
   private export({ session }: LayerEditor): void {
@@ -148,7 +141,6 @@ export class LogSection {
     if (this.shownOperations === shown) return;
     this.shownOperations = shown;
     this.history.replaceChildren(...last.map((operation) => this.row(operation)));
-    if (session !== undefined) this.folder.follow(session);
   }
 
   private undo(operation: string): void {

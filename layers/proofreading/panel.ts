@@ -24,9 +24,7 @@ export class ProofreadingPanel extends SidePanel {
     super(viewer.sidePanelManager, state.location);
     this.addTitleBar({ title: "Proofreading" });
     const editor = () => controller.editor;
-    const log = new LogSection(editor);
-    this.registerDisposer(() => log.dispose());
-    const sections = [new ObjectSection(editor), new QueueSection(editor, state), log];
+    const sections = [new ObjectSection(editor), new QueueSection(editor, state), new LogSection(editor)];
     this.addBody(
       element("div", { class: "mito-panel proof-panel" }, ...sections.map((section) => section.element)),
     );
