@@ -146,7 +146,7 @@ describe("proofreading in Chromium", () => {
     const deadline = Date.now() + 30_000;
     let last: string | null = "";
     while (Date.now() < deadline) {
-      last = await page.locator(selector).textContent();
+      last = await page.locator(selector).first().textContent();
       if (last !== null && text.test(last)) return;
       await page.waitForTimeout(50);
     }
