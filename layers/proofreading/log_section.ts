@@ -150,7 +150,14 @@ export class LogSection {
 
   private row(operation: Operation): HTMLElement {
     const time = new Date(operation.time).toLocaleTimeString();
-    const text = `${time} ${operation.author}: ${describeOperation(operation)}`;
+    // Which operation an id means is not for people to find out.
+    const target =
+      operation.kind === "undo" || operation.kind === "redo"
+        ? this.editor()?.session.log.get(operation.target)
+        : undefined;
+    const what =
+      target === undefined ? describeOperation(operation) : `${operation.kind}: ${describeOperation(target)}`;
+    const text = `${time} ${operation.author}: ${what}`;
     return element("li", { title: text }, text);
   }
 }
