@@ -32,7 +32,8 @@ const EM = "phantom://shifted/1/em";
 const MODEL = "phantom-source-only";
 /** In the 5 nm voxels of the position bar: 96 x 96 pixels of the model in two of its sections. */
 const REGION = "20000:20192, 20000:20192, 4000:4004";
-const CHUNK = [64, 64, 2];
+// As small as ids of a volume of this size allow.
+const CHUNK = [64, 64, 8];
 
 let folder: string;
 let app: RunningServer;
@@ -367,7 +368,7 @@ describe("an adaptation that goes another way", () => {
   it(
     "trains, shows its loss, and keeps the best so far when it is stopped mid-way",
     async () => {
-      await page.getByLabel("Sections").fill("2");
+      await section(page).getByLabel("Sections").fill("2");
       await page.getByLabel("Steps").fill("5000");
       await button(page, "Start").click();
       await expect

@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { build } from "esbuild";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import type { AnalysisRequest } from "../../workers/analyse.js";
+import type { AnalysisRequest, AnalysisResult } from "../../workers/analyse.js";
 import { launchBrowser } from "../support/browser.js";
 import type { Loaded } from "./store_entry.js";
 
@@ -233,18 +233,20 @@ describe("the analysis worker in Chromium", () => {
       };
       const values = ["chunk", request].map((value) => ({ type: "RAW", value }));
       const labelled = await ask(port1, { type: "APPLY", path: ["label"], argumentList: values });
-      const { labels, count, summary } = labelled.value as {
-        labels: Uint32Array;
-        count: number;
-        summary: object;
-      };
+      const { runs, measures, summary } = labelled.value as AnalysisResult;
       const path = ["label", "constructor"];
       const hostile = await ask(port1, { type: "APPLY", path, argumentList: [] });
       worker.terminate();
-      return { labelled: [labels.length, labels[0], labels[64 * 64], count], summary, hostile: hostile.name };
+      return {
+        runs: [runs.starts.length, runs.labels[0], runs.rows[64], runs.count],
+        voxels: measures.values[0],
+        summary,
+        hostile: hostile.name,
+      };
     });
     expect(result).toMatchObject({
-      labelled: [8192, 1, 0, 1],
+      runs: [64, 1, 64, 1],
+      voxels: 4096,
       summary: { objects: 1, regions: 1, fraction: 0.5, solidity: 1, area: 4096 },
       hostile: "throw",
     });
