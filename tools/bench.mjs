@@ -5,7 +5,16 @@ import { cpus, loadavg } from "node:os";
 import { join } from "node:path";
 
 const root = join(import.meta.dirname, "..");
-const all = ["forward", "training", "leak", "objects", "phantom", "proofreading", "proofreading_chunks", "viewer"];
+const all = [
+  "forward",
+  "training",
+  "leak",
+  "objects",
+  "phantom",
+  "proofreading",
+  "proofreading_chunks",
+  "viewer",
+];
 const names = process.argv.length > 2 ? process.argv.slice(2) : all;
 console.log(
   `${cpus().length} x ${cpus()[0].model}, Node ${process.version}, load ${loadavg()[0].toFixed(2)}`,
