@@ -344,6 +344,8 @@ describe("proofreading in Chromium", () => {
       expect(Math.sign((await voxels()) - was)).toBe(bigger);
     }
     await page.mouse.move(...(await onScreen(page, at(0))));
+    // Neuroglancer moves the focus to the view a moment after the mouse.
+    await page.waitForTimeout(200);
     await page.keyboard.press("Control+z");
     await waitForOperations(page, 3);
     await page.keyboard.press("Control+z");
