@@ -1,3 +1,4 @@
+import { LabelsDroppedError } from "../../src/proofreading/graph_view.js";
 import { FIRST_MADE_ID } from "../../src/proofreading/operation_id.js";
 import { objectPlaces, type QueueSources } from "../../src/proofreading/queue_measures.js";
 import { Replay, type Step } from "../../src/proofreading/replay.js";
@@ -227,8 +228,9 @@ export class EditedObjects implements EditOverlay {
   private quietly<T>(work: () => T): T | undefined {
     try {
       return work();
-    } catch {
-      // Labels that were dropped: what needs them is tried again when they are back.
+    } catch (error) {
+      // What needs labels that were dropped is tried again when they are back.
+      if (!(error instanceof LabelsDroppedError)) throw error;
       return undefined;
     }
   }

@@ -241,7 +241,7 @@ async function fineTuneStart(flags: TrainFlags): Promise<{ start: TrainingStart;
     throw new Error("--fine-tune and --edits need each other");
   if (flags.labels !== undefined) throw new Error("--labels and --edits exclude each other: give one");
   const { findModel } = await import("./find_model.js");
-  const { fineTuningOf } = await import("../training/fine_tune_node.js");
+  const { fineTuningOf } = await import("../adaptation/fine_tune_node.js");
   const { sourceNetworkOf } = await import("../adaptation/source_network.js");
   const model = await findModel(fineTune);
   const network = sourceNetworkOf(model.config);

@@ -13,6 +13,14 @@ export interface GraphViewOptions {
   readonly probability: (box: Box) => Promise<Uint8Array>;
 }
 
+/** What is asked for needs labels that the graph dropped (`ObjectGraph.droppedOf`). */
+export class LabelsDroppedError extends Error {
+  override name = "LabelsDroppedError";
+  constructor() {
+    super("the labels of a chunk were dropped to save memory: look at it again");
+  }
+}
+
 /**
  * The chunks that a viewer has as predictions: what the graph joined. Where the labels of a chunk were dropped to save memory, an
  * operation that needs them is listed as one that could not be tried, and tried again with the next replay: bring them back first
@@ -55,10 +63,10 @@ export class GraphView implements PredictionView {
     return 0;
   }
 
-  /** @throws Error when some of its labels were dropped. */
+  /** @throws LabelsDroppedError when some of its labels were dropped. */
   runsOf(object: number): readonly PlacedRuns[] {
     const pieces = this.graph.piecesOf(object);
-    if (pieces === null) throw dropped();
+    if (pieces === null) throw new LabelsDroppedError();
     return pieces ?? [];
   }
 
@@ -99,11 +107,7 @@ export class GraphView implements PredictionView {
 
   private runsAt(position: Vec3): LabelRuns | undefined {
     const runs = this.graph.runsOf(position);
-    if (runs === null) throw dropped();
+    if (runs === null) throw new LabelsDroppedError();
     return runs;
   }
-}
-
-function dropped(): Error {
-  return new Error("the labels of a chunk were dropped to save memory: look at it again");
 }

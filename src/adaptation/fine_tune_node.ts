@@ -1,4 +1,3 @@
-import { sourceModelOf } from "../adaptation/source_model.js";
 import { chooseGeometry } from "../inference/geometry.js";
 import { predictRegion } from "../inference/predict_region_node.js";
 import type { BackendName } from "../inference/types.js";
@@ -11,16 +10,17 @@ import { readLogFile } from "../proofreading/log_file_node.js";
 import { Replay } from "../proofreading/replay.js";
 import { EditLogError, type Operation } from "../proofreading/types.js";
 import { openVolumeView } from "../proofreading/volume_view.js";
+import { writeWeights } from "../training/loop.js";
+import { packageNetwork } from "../training/package_node.js";
+import { loadSlices, type Slices } from "../training/slices.js";
+import { averagingFactor, type TrainingData, type TrainingStart } from "../training/train_node.js";
 import { boxVolume } from "../volume/box.js";
 import { inMemory } from "../volume/memory_volume.js";
 import { openVolume } from "../volume/open_node.js";
 import { cutRegion, formatRegion, parseRegion } from "../volume/region.js";
 import { type Vec3, VolumeError } from "../volume/types.js";
 import { editLabels } from "./edits_labels.js";
-import { writeWeights } from "./loop.js";
-import { packageNetwork } from "./package_node.js";
-import { loadSlices, type Slices } from "./slices.js";
-import { averagingFactor, type TrainingData, type TrainingStart } from "./train_node.js";
+import { sourceModelOf } from "./source_model.js";
 
 export interface FineTuneOptions {
   /** Goes on being trained. */

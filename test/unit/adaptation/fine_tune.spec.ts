@@ -1,10 +1,10 @@
 import { beforeAll, describe, expect, it } from "vitest";
+import { editLabels } from "../../../src/adaptation/edits_labels.js";
 import { selectBackend } from "../../../src/kernels/backend_node.js";
 import { tf } from "../../../src/kernels/tf.js";
 import { buildAttentionUNet, NORMALISED_NETWORK } from "../../../src/network/attention_unet.js";
 import { Random } from "../../../src/network/random.js";
 import { Replay } from "../../../src/proofreading/replay.js";
-import { editLabels } from "../../../src/training/edits_labels.js";
 import { LocalGradients } from "../../../src/training/gradients.js";
 import { segmentationLoss } from "../../../src/training/losses.js";
 import { PatchSampler } from "../../../src/training/sampler.js";
